@@ -1,0 +1,359 @@
+// How near does one query come to the read bandwidth of this machine, and a hundred to its peak
+// arithmetic?
+//
+// A scan must read every row once, so its floor is the time that reading the same bytes takes: a
+// sum over them by the same number of threads, measured in turn with the scan (the bandwidth of a
+// shared machine moves by tens of per cent within seconds, so only ratios of neighbours count).
+// The floor of many queries is the time of as many float32 multiply-adds in registers.
+//
+//   search_bench [--quick] [--json OUT] [--filter SUBSTRING]
+//
+// Prints a table; OUT gets a list of {suite, name, value, unit, floor, ratio, bar, holds}.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/search/scan.h"
+#include "npk/npk.h"
+
+namespace npk {
+namespace {
+
+struct Settings {
+  bool is_quick = false;
+  std::string json_path;
+  std::string filter;
+};
+
+struct Row {
+  std::string name;
+  double milliseconds;
+  double floor_milliseconds;
+  double bar;  // Least ratio of the floor to the time; 0: none.
+  [[nodiscard]] double ratio() const { return floor_milliseconds / milliseconds; }
+};
+
+double milliseconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+std::atomic<uint64_t> sink{0};
+
+#if defined(__x86_64__)
+using Lane = long long __attribute__((vector_size(64)));
+
+using Floats = float __attribute__((vector_size(64)));
+
+/// 24 independent multiply-adds of 16 floats each, `steps` times, nothing from memory.
+__attribute__((target("avx512f"))) float multiply_add_512(uint64_t steps) {
+  Floats x = {1.0f};
+  Floats y = {1e-3f};
+  asm volatile("" : "+v"(x), "+v"(y));
+#define NPK_ACC8(p) \
+  Floats p##0 = x, p##1 = x, p##2 = x, p##3 = x, p##4 = x, p##5 = x, p##6 = x, p##7 = x
+  NPK_ACC8(a);
+  NPK_ACC8(b);
+  NPK_ACC8(c);
+#undef NPK_ACC8
+  for (uint64_t i = 0; i < steps; ++i) {
+#define NPK_FMA(v) asm volatile("vfmadd231ps %1, %2, %0" : "+v"(v) : "v"(x), "v"(y))
+#define NPK_FMA8(p) \
+  NPK_FMA(p##0);    \
+  NPK_FMA(p##1);    \
+  NPK_FMA(p##2);    \
+  NPK_FMA(p##3);    \
+  NPK_FMA(p##4);    \
+  NPK_FMA(p##5);    \
+  NPK_FMA(p##6);    \
+  NPK_FMA(p##7)
+    NPK_FMA8(a);
+    NPK_FMA8(b);
+    NPK_FMA8(c);
+#undef NPK_FMA8
+#undef NPK_FMA
+  }
+  const Floats all = ((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7)) + ((b0 + b1) + (b2 + b3)) +
+                     ((b4 + b5) + (b6 + b7)) + ((c0 + c1) + (c2 + c3)) + ((c4 + c5) + (c6 + c7));
+  return all[0];
+}
+
+/// Sum of whole 64-byte lines, eight at a time, 4 KiB ahead asked for: as fast as one core reads.
+__attribute__((target("avx512f"))) uint64_t sum_lines_512(const std::byte* from, size_t lines) {
+  Lane sums[8] = {};
+  for (size_t i = 0; i + 8 <= lines; i += 8) {
+    for (size_t s = 0; s < 8; ++s) {
+      Lane line;
+      std::memcpy(&line, from + (i + s) * 64, 64);
+      __builtin_prefetch(
+          reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from + (i + s) * 64) + 4096));
+      sums[s] += line;
+    }
+  }
+  Lane all = {};
+  for (const Lane& sum : sums) all += sum;
+  return static_cast<uint64_t>(all[0] + all[3] + all[7]);
+}
+#endif
+
+uint64_t sum_lines(const std::byte* from, size_t lines) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") != 0) return sum_lines_512(from, lines);
+#endif
+  uint64_t sums[16] = {};
+  for (size_t i = 0; i + 2 <= lines; i += 2) {
+    for (size_t s = 0; s < 16; ++s) {
+      uint64_t word;
+      std::memcpy(&word, from + i * 64 + s * 8, 8);
+      sums[s] += word;
+    }
+  }
+  uint64_t all = 0;
+  for (const uint64_t sum : sums) all += sum;
+  return all;
+}
+
+/// Reads all the bytes with as many threads as the scan, in chunks as large as the scan's.
+void read_all(const std::byte* from, uint64_t bytes, uint32_t threads) {
+  constexpr uint64_t kChunk = 768u << 10;
+  std::atomic<uint64_t> next{0};
+  internal::run_on_threads(threads, [&](uint32_t) {
+    uint64_t sum = 0;
+    for (uint64_t at = next.fetch_add(kChunk); at < bytes; at = next.fetch_add(kChunk)) {
+      sum += sum_lines(from + at, std::min(kChunk, bytes - at) / 64);
+    }
+    sink += sum;
+  });
+}
+
+/// As many multiply-adds as the products of all rows with all queries take.
+void multiply_all(uint64_t products, uint32_t threads) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") == 0) return;
+  constexpr uint64_t kPerStep = 24 * 16;
+  internal::run_on_threads(threads, [&](uint32_t) {
+    sink += static_cast<uint64_t>(multiply_add_512(products / kPerStep / threads));
+  });
+#endif
+}
+
+/// Runs scan and floor in turn and keeps the pair whose ratio is the median one.
+Row measure(const std::string& name, int rounds, double bar, const std::function<void()>& scan,
+            const std::function<void()>& floor) {
+  scan();
+  floor();
+  std::vector<double> scans;
+  std::vector<double> ratios;
+  for (int i = 0; i < rounds; ++i) {
+    const double before = milliseconds_of(floor);
+    const double taken = milliseconds_of(scan);
+    const double after = milliseconds_of(floor);
+    scans.push_back(taken);
+    ratios.push_back((before + after) / 2 / taken);
+  }
+  const double typical = median(scans);
+  return {name, typical, typical * median(ratios), bar};
+}
+
+struct Workload {
+  std::string name;
+  DType dtype;
+  uint64_t rows;
+  uint64_t dims;
+  std::vector<Metric> metrics;
+  double bar = 0.7;  // Of the bandwidth, with all processors.
+};
+
+Array random_array(DType dtype, uint64_t rows, uint64_t dims) {
+  Array array = *Array::uninitialized(dtype, {rows, dims});
+  std::mt19937_64 random(42);
+  if (dtype == DType::kFloat32) {
+    for (float& value : array.mutable_as<float>()) {
+      // Sum of four bytes: near enough to gaussian, and quick.
+      const uint64_t r = random();
+      const auto sum = (r & 255) + (r >> 8 & 255) + (r >> 16 & 255) + (r >> 24 & 255);
+      value = (static_cast<float>(sum) - 510) / 148;
+    }
+  } else if (dtype == DType::kFloat64) {
+    for (double& value : array.mutable_as<double>()) {
+      value = static_cast<double>(random() >> 11) * 0x1p-53 - 0.5;
+    }
+  } else {
+    // Any bytes; of 16-bit floats without the highest bit of the exponent, so that all are finite.
+    const bool is_half = dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+    const uint64_t kept = is_half ? 0xbfffbfffbfffbfff : ~uint64_t{0};
+    for (uint64_t at = 0; at + 8 <= array.size_bytes(); at += 8) {
+      const uint64_t word = random() & kept;
+      std::memcpy(array.mutable_data() + at, &word, 8);
+    }
+  }
+  return array;
+}
+
+class Bench {
+ public:
+  explicit Bench(Settings settings) : settings_(std::move(settings)) {
+    directory_ =
+        std::filesystem::temp_directory_path() / ("npk-search-bench-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(directory_);
+  }
+  ~Bench() {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  Status run(const Workload& workload) {
+    const Array base = random_array(workload.dtype, workload.rows, workload.dims);
+    const ArrayView query =
+        ArrayView::raw(base.data() + 17 * base.row_bytes(), workload.dtype, {workload.dims});
+    NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open((directory_ / "s.npk").string()));
+    NPK_RETURN_IF_ERROR(store.save_arrays({{"rows", base.view()}}));
+    NPK_ASSIGN_OR_RETURN(const ArrayView mapped, store.get_array_view("rows"));
+    const auto both = std::max(1u, std::thread::hardware_concurrency());
+    for (const Metric metric : workload.metrics) {
+      for (const uint32_t threads : {1u, both}) {
+        const SearchOptions options = {.metric = metric, .k = 10, .threads = threads};
+        const std::string name = workload.name + " " + std::string(metric_info(metric).name) +
+                                 " top-10, " + std::to_string(threads) + "T, ";
+        // The bar is that of the search with all processors; one thread is told for comparison.
+        const double bar = threads > 1 ? workload.bar : 0;
+        const auto read = [threads](const ArrayView& view) {
+          return [&view, threads] { read_all(view.data(), view.size_bytes(), threads); };
+        };
+        NPK_RETURN_IF_ERROR(add(name + "memory", bar, read(base.view()), [&] {
+          return VectorEngine().top_k(base, query, options).status();
+        }));
+        NPK_RETURN_IF_ERROR(add(name + "store", bar, read(mapped), [&] {
+          return StreamingVectorEngine().top_k(store, "rows", query, options).status();
+        }));
+      }
+    }
+    return store.close();
+  }
+
+  /// `count` queries at once, in memory.
+  Status run_many(uint64_t rows, uint64_t dims, uint64_t count) {
+    const Array base = random_array(DType::kFloat32, rows, dims);
+    const Array queries = random_array(DType::kFloat32, count, dims);
+    const auto both = std::max(1u, std::thread::hardware_concurrency());
+    for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2}) {
+      for (const uint32_t threads : {1u, both}) {
+        const SearchOptions options = {.metric = metric, .k = 10, .threads = threads};
+        const std::string name = std::to_string(count) + " queries, " +
+                                 std::to_string(rows / 1000) + "k x " + std::to_string(dims) +
+                                 " float32 " + std::string(metric_info(metric).name) + " top-10, " +
+                                 std::to_string(threads) + "T, memory";
+        // One thread, 100 queries and 512 dimensions or more: 0.80 of the peak.
+        const double bar = threads == 1 && count >= 100 && dims >= 512 ? 0.8 : 0;
+        NPK_RETURN_IF_ERROR(add(
+            name, bar, [&] { multiply_all(rows * dims * count, threads); },
+            [&] { return VectorEngine().multi_query_top_k(base, queries, options).status(); }));
+      }
+    }
+    return {};
+  }
+
+  Status report() {
+    std::printf("target %s, %u processors; ratio = floor / time\n",
+                std::string(simd_target()).c_str(), std::thread::hardware_concurrency());
+    auto list = nlohmann::json::array();
+    for (const Row& row : rows_) {
+      const bool holds = row.ratio() >= row.bar;
+      const nlohmann::json bar = row.bar > 0 ? nlohmann::json(row.bar) : nlohmann::json();
+      std::printf("%-50s %9.3f ms  floor %9.3f ms  ratio %.3f  bar %.2f  %s\n", row.name.c_str(),
+                  row.milliseconds, row.floor_milliseconds, row.ratio(), row.bar,
+                  holds ? "holds" : "MISSED");
+      list.push_back({{"suite", "search"},
+                      {"name", row.name},
+                      {"value", row.milliseconds},
+                      {"unit", "ms"},
+                      {"floor", row.floor_milliseconds},
+                      {"ratio", row.ratio()},
+                      {"bar", bar},
+                      {"holds", holds}});
+    }
+    if (settings_.json_path.empty()) return {};
+    std::ofstream out(settings_.json_path);
+    out << list.dump(1) << '\n';
+    return out.good() ? Status() : Status::io_error("cannot write").with_path(settings_.json_path);
+  }
+
+ private:
+  Status add(const std::string& name, double bar, const std::function<void()>& floor,
+             const std::function<Status()>& search) {
+    if (name.find(settings_.filter) == std::string::npos) return {};
+    Status failure;
+    const auto scan = [&] {
+      Status status = search();
+      if (!status.is_ok()) failure = std::move(status);
+    };
+    rows_.push_back(measure(name, settings_.is_quick ? 11 : 31, bar, scan, floor));
+    return failure;
+  }
+
+  Settings settings_;
+  std::filesystem::path directory_;
+  std::vector<Row> rows_;
+};
+
+Status run(const Settings& settings) {
+  const std::vector<Metric> numbers = {Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kL2Sq};
+  const std::vector<Metric> bits = {Metric::kHamming, Metric::kJaccard};
+  Bench bench(settings);
+  NPK_RETURN_IF_ERROR(bench.run({"1M x 128 float32", DType::kFloat32, 1'000'000, 128, numbers}));
+  NPK_RETURN_IF_ERROR(bench.run({"1M x 1024 bits", DType::kUint8, 1'000'000, 128, bits}));
+  NPK_RETURN_IF_ERROR(bench.run_many(settings.is_quick ? 100'000 : 200'000, 768, 100));
+  if (!settings.is_quick) {
+    NPK_RETURN_IF_ERROR(bench.run_many(1'000'000, 128, 100));
+    NPK_RETURN_IF_ERROR(bench.run_many(200'000, 768, 10));
+    NPK_RETURN_IF_ERROR(bench.run({"200k x 768 float32", DType::kFloat32, 200'000, 768, numbers}));
+    NPK_RETURN_IF_ERROR(bench.run({"1M x 2048 bits", DType::kUint8, 1'000'000, 256, bits}));
+  }
+  return bench.report();
+}
+
+}  // namespace
+}  // namespace npk
+
+int main(int argc, char** argv) {
+  npk::Settings settings;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--quick") {
+      settings.is_quick = true;
+    } else if (argument == "--json" && i + 1 < argc) {
+      settings.json_path = argv[++i];
+    } else if (argument == "--filter" && i + 1 < argc) {
+      settings.filter = argv[++i];
+    } else {
+      std::fprintf(stderr, "usage: search_bench [--quick] [--json OUT] [--filter SUBSTRING]\n");
+      return 2;
+    }
+  }
+  const npk::Status status = npk::run(settings);
+  if (!status.is_ok()) std::fprintf(stderr, "search_bench: %s\n", status.to_string().c_str());
+  return status.is_ok() ? 0 : 1;
+}

@@ -1,0 +1,96 @@
+// Verb: one row of the command's table. A verb is its options and one function that makes the calls
+// of the public API; adding one is a define_ function and a row in verbs.cc.
+#ifndef NPK_BINDINGS_CLI_VERB_H_
+#define NPK_BINDINGS_CLI_VERB_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "bindings/cli/console.h"
+#include "bindings/cli/row_selection.h"
+
+namespace npk::cli {
+
+/// Carries a verb out; returns the exit code. Throws CLI::ParseError for what is wrong with the
+/// arguments and could not be seen while they were parsed.
+using Run = std::function<Result<int>(Console&)>;
+
+struct Verb {
+  const char* name;
+  const char* group;
+  const char* summary;
+  const char* example;
+  Run (*define)(CLI::App& app);
+};
+
+std::span<const Verb> verbs() noexcept;
+
+// verb_files.cc
+Run define_import(CLI::App& app);
+Run define_export(CLI::App& app);
+// verb_look.cc
+Run define_ls(CLI::App& app);
+Run define_info(CLI::App& app);
+// verb_rows.cc
+Run define_head(CLI::App& app);
+Run define_rows(CLI::App& app);
+// verb_change.cc
+Run define_append(CLI::App& app);
+Run define_replace(CLI::App& app);
+Run define_delete(CLI::App& app);
+// verb_arrays.cc
+Run define_drop(CLI::App& app);
+Run define_clone(CLI::App& app);
+Run define_compact(CLI::App& app);
+Run define_attrs(CLI::App& app);
+// verb_search.cc
+Run define_search(CLI::App& app);
+// verb_check.cc
+Run define_verify(CLI::App& app);
+Run define_show_config(CLI::App& app);
+
+/// The store of a verb, and how to open it.
+struct StoreArguments {
+  std::string path;
+  StoreOptions options;
+};
+/// STORE. The options outlive the app: verbs keep them in a shared_ptr that Run holds.
+void add_store(CLI::App& app, StoreArguments& store);
+/// --durability and --lock-timeout-ms, for verbs that write.
+void add_writing(CLI::App& app, StoreArguments& store);
+/// An option whose text is rows.
+CLI::Option* add_rows(CLI::App& app, const std::string& name, RowSelection& rows,
+                      const std::string& description);
+
+/// The arrays that `texts` name: "a,b" is two, unless there is one of that very name.
+/// Throws CLI::ValidationError for an empty name.
+Result<std::vector<std::string>> split_names(const ParallelIO& store,
+                                             const std::vector<std::string>& texts);
+
+/// An option whose text is an integer of 0 to the largest that `value` can hold; its value now is
+/// the default.
+CLI::Option* add_count(CLI::App& app, const std::string& name, uint64_t& value,
+                       const std::string& description);
+CLI::Option* add_count(CLI::App& app, const std::string& name, uint32_t& value,
+                       const std::string& description);
+
+enum class Access : uint8_t { kRead, kWrite, kCreate };
+Result<ParallelIO> open_store(const StoreArguments& store, Access access);
+
+/// Rows of axis 0; 1 for a 0-d array.
+inline uint64_t row_count(const ArrayMetadata& array) {
+  return array.shape.empty() ? 1 : array.shape[0];
+}
+/// "float32 (1000, 384)".
+std::string describe(const ArrayMetadata& array);
+/// All that is known of an array.
+Json json_metadata(const ArrayMetadata& array);
+
+}  // namespace npk::cli
+
+#endif  // NPK_BINDINGS_CLI_VERB_H_

@@ -1,0 +1,142 @@
+// What many verbs have in common: their store, their rows, how they describe an array.
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "bindings/cli/verb.h"
+#include "npk/internal/text.h"
+
+namespace npk::cli {
+namespace {
+
+using internal::concat;
+
+constexpr std::pair<const char*, Durability> kDurabilities[] = {
+    {"none", Durability::kNone}, {"process", Durability::kProcess}, {"power", Durability::kPower}};
+
+/// CLI11 lets -1 wrap round to a large number.
+template <typename Count>
+CLI::Option* add_count_option(CLI::App& app, const std::string& name, Count& value,
+                              const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&value, name](const std::string& text) {
+            const char* const end = text.data() + text.size();
+            const auto result = std::from_chars(text.data(), end, value);
+            if (result.ec == std::errc() && result.ptr == end) return;
+            throw CLI::ValidationError(name, concat("'", text, "' is no integer of 0 to ",
+                                                    std::numeric_limits<Count>::max()));
+          },
+          description)
+      ->default_str(std::to_string(value))
+      ->type_name("N");
+}
+
+}  // namespace
+
+void add_store(CLI::App& app, StoreArguments& store) {
+  app.add_option("STORE", store.path, "Directory of the store")->required();
+  app.add_flag("--allow-unsafe-filesystem", store.options.allow_unsafe_filesystem,
+               "Accept NFS, SMB and 9p: use the store from one machine only");
+}
+
+void add_writing(CLI::App& app, StoreArguments& store) {
+  app.add_option_function<std::string>(
+         "--durability",
+         [&store](const std::string& text) {
+           for (const auto& [name, durability] : kDurabilities) {
+             if (text != name) continue;
+             store.options.durability = durability;
+             return;
+           }
+           throw CLI::ValidationError("--durability",
+                                      "'" + text + "' is none of none, process and power");
+         },
+         "What the change survives once the command returns: process is kill -9, power also power "
+         "cuts")
+      ->default_str("process")
+      ->type_name("none|process|power");
+  add_count(app, "--lock-timeout-ms", store.options.lock_timeout_ms,
+            "Longest wait for another writer; then exit code 4")
+      ->type_name("MS");
+}
+
+CLI::Option* add_count(CLI::App& app, const std::string& name, uint64_t& value,
+                       const std::string& description) {
+  return add_count_option(app, name, value, description);
+}
+CLI::Option* add_count(CLI::App& app, const std::string& name, uint32_t& value,
+                       const std::string& description) {
+  return add_count_option(app, name, value, description);
+}
+
+CLI::Option* add_rows(CLI::App& app, const std::string& name, RowSelection& rows,
+                      const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&rows, name](const std::string& text) {
+            Result<RowSelection> parsed = RowSelection::parse(text);
+            if (!parsed) throw CLI::ValidationError(name, parsed.status().message());
+            rows = *std::move(parsed);
+          },
+          description)
+      ->type_name("ROWS");
+}
+
+Result<ParallelIO> open_store(const StoreArguments& store, Access access) {
+  StoreOptions options = store.options;
+  options.create_if_missing = access == Access::kCreate;
+  options.read_only = access == Access::kRead;
+  Result<ParallelIO> opened = ParallelIO::open(store.path, options);
+  const bool is_missing = !opened && opened.status().code() == StatusCode::kNotFound;
+  if (!is_missing || access == Access::kCreate) return opened;
+  return Status::not_found(
+             "there is no store here; check the path, or make one with 'npk import "
+             "FILE STORE'")
+      .with_path(opened.status().path().empty() ? store.path : opened.status().path());
+}
+
+Result<std::vector<std::string>> split_names(const ParallelIO& store,
+                                             const std::vector<std::string>& texts) {
+  std::vector<std::string> names;
+  for (const std::string& text : texts) {
+    NPK_ASSIGN_OR_RETURN(const bool is_one, store.has_array(text));
+    for (size_t begin = 0; begin <= text.size();) {
+      const size_t end = is_one ? text.size() : std::min(text.find(',', begin), text.size());
+      if (end == begin) {
+        throw CLI::ValidationError("NAMES", concat("'", text, "' has an empty name"));
+      }
+      names.push_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  return names;
+}
+
+std::string describe(const ArrayMetadata& array) {
+  return concat(dtype_name(array.dtype), " ", shape_to_string(array.shape));
+}
+
+Json json_metadata(const ArrayMetadata& array) {
+  Json object;
+  object["name"] = array.name;
+  object["dtype"] = dtype_name(array.dtype);
+  object["shape"] = json_shape(array.shape);
+  object["row_bytes"] = array.row_bytes;
+  object["physical_rows"] = array.physical_rows;
+  object["deleted_rows"] = array.deleted_rows;
+  object["generation"] = array.generation;
+  object["size_bytes"] = array.size_bytes;
+  object["rows_file"] = array.rows_file;
+  object["created_us"] = array.created_us;
+  object["modified_us"] = array.modified_us;
+  // The store has checked that this is an object; only its parser may know larger numbers.
+  Json attributes = Json::parse(array.attributes, nullptr, false);
+  object["attributes"] = attributes.is_discarded() ? Json(array.attributes) : attributes;
+  return object;
+}
+
+}  // namespace npk::cli

@@ -1,0 +1,90 @@
+// import, export.
+#include "bindings/cli/progress.h"
+#include "bindings/cli/verb.h"
+#include "core/store/names.h"
+#include "npk/internal/text.h"
+
+namespace npk::cli {
+namespace {
+
+using internal::concat;
+
+struct Arguments {
+  StoreArguments store;
+  std::string name;
+  std::string file;
+  bool overwrite = false;
+};
+
+Json describe_transfer(const Console& console, const Arguments& arguments,
+                       const ArrayMetadata& array) {
+  Json object = console.object();
+  object["store"] = arguments.store.path;
+  object["array"] = array.name;
+  object["file"] = arguments.file;
+  object["dtype"] = dtype_name(array.dtype);
+  object["shape"] = json_shape(array.shape);
+  return object;
+}
+
+/// "vectors" of "data/vectors.npy".
+std::string stem_of(const std::string& file) {
+  const std::string name = file.substr(file.rfind('/') + 1);
+  return name.substr(0, name.rfind('.'));
+}
+
+Result<int> run_import(Console& console, const Arguments& arguments) {
+  // Before the store is made: a file or a name that is refused leaves none behind.
+  NPK_RETURN_IF_ERROR(inspect_file(arguments.file).status());
+  const std::string name = arguments.name.empty() ? stem_of(arguments.file) : arguments.name;
+  NPK_RETURN_IF_ERROR(internal::check_array_name(name));
+  NPK_ASSIGN_OR_RETURN(ParallelIO store, open_store(arguments.store, Access::kCreate));
+  {
+    ProgressBar bar(console, concat("importing ", name));
+    NPK_RETURN_IF_ERROR(
+        import_file(arguments.file, store, name, {arguments.overwrite, bar.callback()}));
+  }
+  NPK_ASSIGN_OR_RETURN(const ArrayMetadata array, store.get_array_metadata(name));
+  NPK_RETURN_IF_ERROR(store.close());
+  console.note(
+      concat("imported ", name, ": ", describe(array), ", ", human_bytes(array.size_bytes)));
+  console.print(describe_transfer(console, arguments, array));
+  return kSuccess;
+}
+
+Result<int> run_export(Console& console, const Arguments& arguments) {
+  NPK_ASSIGN_OR_RETURN(ParallelIO store, open_store(arguments.store, Access::kRead));
+  {
+    ProgressBar bar(console, concat("exporting ", arguments.name));
+    NPK_RETURN_IF_ERROR(
+        export_file(store, arguments.name, arguments.file, {arguments.overwrite, bar.callback()}));
+  }
+  NPK_ASSIGN_OR_RETURN(const ArrayMetadata array, store.get_array_metadata(arguments.name));
+  console.note(concat("exported ", array.name, " to ", arguments.file, ": ", describe(array)));
+  console.print(describe_transfer(console, arguments, array));
+  return kSuccess;
+}
+
+}  // namespace
+
+Run define_import(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("FILE", arguments->file, "The file, .npy or .txt (one line a row)")->required();
+  add_store(app, arguments->store);
+  app.add_option("--name", arguments->name, "Name of the array; the file's if not given");
+  app.add_flag("--overwrite", arguments->overwrite, "Replace an array of that name");
+  add_writing(app, arguments->store);
+  return [arguments](Console& console) { return run_import(console, *arguments); };
+}
+
+Run define_export(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  add_store(app, arguments->store);
+  app.add_option("NAME", arguments->name, "The array")->required();
+  app.add_option("FILE", arguments->file, "The file, .npy or .txt (uint8 rows as lines)")
+      ->required();
+  app.add_flag("--overwrite", arguments->overwrite, "Replace a file of that name");
+  return [arguments](Console& console) { return run_export(console, *arguments); };
+}
+
+}  // namespace npk::cli

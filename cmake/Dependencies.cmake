@@ -1,0 +1,18 @@
+# npk_dependencies: the libraries behind npk, all from the distribution.
+# All HWY_ macros belong on npk_hwy and nowhere else: mixed macros break Highway's dispatch.
+find_package(Threads REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(TBB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(NPK_HWY REQUIRED IMPORTED_TARGET libhwy>=1.0.3)
+
+find_path(NPK_ROARING_INCLUDE roaring/roaring.h REQUIRED)
+find_library(NPK_ROARING_LIBRARY roaring REQUIRED)
+
+add_library(npk_hwy INTERFACE)
+target_link_libraries(npk_hwy INTERFACE PkgConfig::NPK_HWY)
+
+add_library(npk_dependencies INTERFACE)
+target_include_directories(npk_dependencies SYSTEM INTERFACE "${NPK_ROARING_INCLUDE}")
+target_link_libraries(npk_dependencies INTERFACE npk_hwy "${NPK_ROARING_LIBRARY}" TBB::tbb
+                      nlohmann_json::nlohmann_json Threads::Threads)

@@ -1,0 +1,20 @@
+# npk_warnings: what our own code must compile without. npk_instrumentation: sanitizers, coverage.
+add_library(npk_warnings INTERFACE)
+target_compile_options(npk_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+  -Wold-style-cast -Wcast-qual -Woverloaded-virtual -Wextra-semi)
+
+add_library(npk_instrumentation INTERFACE)
+if(NPK_SANITIZE)
+  target_compile_options(npk_instrumentation INTERFACE
+    -fsanitize=${NPK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+    # GCC 12 takes instrumented moves of std::variant for uses of what is not initialised.
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  # vptr opens descriptors to look at memory, and calls objects bad where a test has used them up.
+  target_compile_options(npk_instrumentation INTERFACE -fno-sanitize=vptr)
+  target_link_options(npk_instrumentation INTERFACE -fsanitize=${NPK_SANITIZE})
+endif()
+if(NPK_COVERAGE)
+  target_compile_options(npk_instrumentation INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(npk_instrumentation INTERFACE --coverage)
+endif()

@@ -1,0 +1,73 @@
+// Plan: all that is decided for a query before a search touches its rows: which kernels, and how
+// the query is laid out for them.
+//
+// Thread safety: immutable once made.
+#ifndef NPK_CORE_SEARCH_PLAN_H_
+#define NPK_CORE_SEARCH_PLAN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/search/collect.h"
+#include "core/search/metrics.h"
+#include "core/search/row_source.h"
+#include "npk/search.h"
+#include "simd/scan.h"
+
+namespace npk::internal {
+
+/// A query as the kernels want it.
+struct PreparedQuery {
+  std::vector<double> wide;     // Float64 and padded, for the metrics of numbers.
+  std::vector<int16_t> narrow;  // Of int8 or uint8, padded, where the rows are of one of them too.
+  std::vector<std::byte> bits;  // For hamming and jaccard.
+  double norm = 0;              // Euclidean, in canonical order; for cosine.
+  [[nodiscard]] const void* data() const noexcept {
+    if (!narrow.empty()) return narrow.data();
+    return wide.empty() ? static_cast<const void*>(bits.data()) : wide.data();
+  }
+};
+
+class Plan {
+ public:
+  /// Whether a query may hold NaN and infinity.
+  enum class Finite : uint8_t { kRequired, kAny };
+  /// `query`: (dimensions) or (1, dimensions).
+  /// Errors: InvalidArgument for a query of another shape, of an element type that the metric or
+  /// the rows do not go with, or one that is not finite; for a metric that does not take the rows;
+  /// for an NPK_SIMD_TARGET that this machine does not have.
+  static Result<Plan> create(const RowSource& rows, const ArrayView& query, Metric metric,
+                             Finite finite = Finite::kRequired);
+
+  /// Canonical scores of rows back to back. Requires: scratch holds `count` numbers too.
+  void score(const std::byte* rows, size_t count, double* scores, double* scratch) const;
+
+  /// As score(), for the rows numbers[i] of those that begin at `rows`, one by one, each asked for
+  /// a few rows ahead.
+  void score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
+                    size_t count, double* scores, double* scratch) const;
+
+  [[nodiscard]] KernelFamily family() const noexcept { return family_; }
+  [[nodiscard]] Direction direction() const noexcept { return direction_; }
+  [[nodiscard]] const PreparedQuery& query() const noexcept { return query_; }
+  [[nodiscard]] const simd::SelectKernels& select() const noexcept { return *select_; }
+
+ private:
+  Plan() = default;
+  void choose_kernels(const RowSource& rows);
+  /// From what scan_ wrote to scores.
+  void finish(size_t count, double* scores, const double* scratch) const;
+
+  KernelFamily family_ = KernelFamily::kCosine;
+  Direction direction_ = Direction::kLarger;
+  size_t dims_ = 0;
+  PreparedQuery query_;
+  simd::ScanFn scan_ = nullptr;
+  const simd::SelectKernels* select_ = nullptr;
+};
+
+}  // namespace npk::internal
+
+#endif  // NPK_CORE_SEARCH_PLAN_H_

@@ -1,0 +1,62 @@
+// The scan: hands the selected rows of a source to one sink per thread, in blocks.
+//
+// 1. A thread takes a chunk from a shared counter, so that a slow thread takes fewer.
+// 2. Of each block of 256 rows it asks which are selected. None: nothing is read. Nearly all: the
+//    block goes to the sink where it lies, with the words that say which count. Else their numbers
+//    are kept, and once 256 rows are together they go to the sink as a list, or copied back to back
+//    if the sink does not take lists.
+// 3. Rows reach a sink in ascending order.
+//
+// Thread safety: as many scans at once as there are callers.
+#ifndef NPK_CORE_SEARCH_SCAN_H_
+#define NPK_CORE_SEARCH_SCAN_H_
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/search/collect.h"
+#include "core/search/row_source.h"
+#include "npk/search.h"
+
+namespace npk::internal {
+
+inline constexpr size_t kBlockRows = 256;
+
+/// At most kBlockRows rows of the source's row_type(): back to back, or, in a list, row i at
+/// rows + numbers[i] * row_bytes.
+struct SelectedBlock {
+  const std::byte* rows = nullptr;
+  size_t count = 0;
+  RowNumbers numbers;               // Physical.
+  std::span<const uint64_t> words;  // Which count.
+  bool is_list = false;
+};
+
+/// What is done with the rows. Each belongs to one thread.
+class BlockSink {
+ public:
+  BlockSink() = default;
+  BlockSink(const BlockSink&) = delete;
+  BlockSink& operator=(const BlockSink&) = delete;
+  virtual ~BlockSink() = default;
+  virtual void take(const SelectedBlock& block) = 0;
+  [[nodiscard]] virtual bool takes_lists() const { return false; }
+};
+
+/// Threads worth using for these rows, at most `wanted` (0: as many as there are processors).
+uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count);
+
+/// Calls `worker(i)` for each i in [0, threads), at once where processors are free.
+void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worker);
+
+using Progress = std::function<bool(uint64_t, uint64_t)>;
+
+/// One thread per sink. Errors: FailedPrecondition if `progress` says so.
+Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
+                 const Progress& progress);
+
+}  // namespace npk::internal
+
+#endif  // NPK_CORE_SEARCH_SCAN_H_

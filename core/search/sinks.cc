@@ -1,0 +1,76 @@
+#include "core/search/sinks.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+namespace npk::internal {
+
+void CollectSink::take(const SelectedBlock& block) {
+  for (size_t q = 0; q < plans_.size(); ++q) {
+    if (block.is_list) {
+      plans_[q].score_listed(block.rows, row_bytes_, block.numbers.numbers, block.count,
+                             scores_.data(), scratch_.data());
+    } else {
+      plans_[q].score(block.rows, block.count, scores_.data(), scratch_.data());
+    }
+    collectors_[q].take(block.numbers, {scores_.data(), block.count}, block.words);
+  }
+}
+
+void PanelSink::take(const SelectedBlock& block) {
+  // Other threads may have found better bounds meanwhile.
+  is_stale_.assign(is_stale_.size(), true);
+  for (size_t first = 0; first < block.count; first += PanelFilter::kRows) {
+    take_part(block, first, std::min(block.count - first, PanelFilter::kRows));
+  }
+}
+
+void PanelSink::refresh_bounds(const PanelFilter::Panel& panel) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (size_t q = panel.first; q < panel.first + panel.count; ++q) {
+    if (!is_stale_[q]) continue;
+    const TopKCollector& collector = collectors_[q];
+    const bool is_larger = plans_[q].direction() == Direction::kLarger;
+    const double worst = is_larger ? -kInfinity : kInfinity;
+    state_.set_bound(q, collector.admits_all() ? worst : collector.strict_bound());
+    is_stale_[q] = false;
+  }
+}
+
+void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count) {
+  const uint64_t selected = block.words[first / 64];
+  if (selected == 0) return;
+  const std::byte* rows = block.rows + first * row_bytes_;
+  state_.set_rows(rows, count);
+  std::array<uint64_t, PanelFilter::kRows> passing;
+  for (const PanelFilter::Panel& panel : filter_.panels()) {
+    refresh_bounds(panel);
+    state_.run(panel, passing.data());
+    for (size_t r = 0; r < count; ++r) {
+      if ((selected >> r & 1) == 0) continue;
+      for (uint64_t bits = passing[r]; bits != 0; bits &= bits - 1) {
+        const size_t q = panel.first + static_cast<size_t>(std::countr_zero(bits));
+        double score = 0;
+        double scratch = 0;
+        plans_[q].score(rows + r * row_bytes_, 1, &score, &scratch);
+        collectors_[q].add(score, block.numbers[first + r]);
+        is_stale_[q] = true;
+      }
+    }
+  }
+}
+
+void ScoreSink::take(const SelectedBlock& block) {
+  for (size_t q = 0; q < plans_.size(); ++q) {
+    plans_[q].score(block.rows, block.count, scores_.data(), scratch_.data());
+    double* row = out_ + q * live_rows_;
+    for (size_t i = 0; i < block.count; ++i) {
+      if ((block.words[i / 64] >> (i % 64) & 1) == 0) continue;
+      const uint64_t physical = block.numbers[i];
+      row[selection_ == nullptr ? physical : selection_->logical(physical)] = scores_[i];
+    }
+  }
+}
+
+}  // namespace npk::internal

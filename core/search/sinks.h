@@ -1,0 +1,83 @@
+// Sinks: what a scan does with its blocks of rows. One per thread.
+//   CollectSink  scores every row for every query
+//   PanelSink    rejects most in float32 first, many queries at a time
+//   ScoreSink    writes all scores out
+#ifndef NPK_CORE_SEARCH_SINKS_H_
+#define NPK_CORE_SEARCH_SINKS_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/search/collect.h"
+#include "core/search/panel_filter.h"
+#include "core/search/plan.h"
+#include "core/search/scan.h"
+
+namespace npk::internal {
+
+/// Hands the canonical scores of each query to its collector.
+class CollectSink : public BlockSink {
+ public:
+  /// One collector per plan. Lifetime: of the plans.
+  CollectSink(std::span<const Plan> plans, std::vector<TopKCollector> collectors,
+              uint64_t row_bytes)
+      : plans_(plans), collectors_(std::move(collectors)), row_bytes_(row_bytes) {}
+  void take(const SelectedBlock& block) override;
+  [[nodiscard]] bool takes_lists() const override { return true; }
+  [[nodiscard]] TopKCollector& collector(size_t query) { return collectors_[query]; }
+
+ protected:
+  std::span<const Plan> plans_;
+  std::vector<TopKCollector> collectors_;
+  uint64_t row_bytes_;  // Of a row of a block.
+
+ private:
+  std::array<double, kBlockRows> scores_;
+  std::array<double, kBlockRows> scratch_;
+};
+
+/// As CollectSink, with the same answers. Lifetime: of the filter too.
+class PanelSink final : public CollectSink {
+ public:
+  PanelSink(std::span<const Plan> plans, std::vector<TopKCollector> collectors,
+            const PanelFilter& filter, uint64_t row_bytes)
+      : CollectSink(plans, std::move(collectors), row_bytes),
+        filter_(filter),
+        state_(filter),
+        is_stale_(plans.size(), true) {}
+  void take(const SelectedBlock& block) override;
+  [[nodiscard]] bool takes_lists() const override { return false; }
+
+ private:
+  /// Rows [first, first + count) of the block, count <= PanelFilter::kRows.
+  void take_part(const SelectedBlock& block, size_t first, size_t count);
+  void refresh_bounds(const PanelFilter::Panel& panel);
+
+  const PanelFilter& filter_;
+  PanelFilter::State state_;
+  std::vector<bool> is_stale_;  // Queries whose bound may have changed.
+};
+
+/// Writes the scores of live rows to their logical places: out[query * live_rows + row].
+class ScoreSink final : public BlockSink {
+ public:
+  /// `selection` may be null: every row. Lifetime: of all arguments.
+  ScoreSink(std::span<const Plan> plans, const RowSelection* selection, uint64_t live_rows,
+            double* out)
+      : plans_(plans), selection_(selection), live_rows_(live_rows), out_(out) {}
+  void take(const SelectedBlock& block) override;
+
+ private:
+  std::span<const Plan> plans_;
+  const RowSelection* selection_;
+  uint64_t live_rows_;
+  double* out_;
+  std::array<double, kBlockRows> scores_;
+  std::array<double, kBlockRows> scratch_;
+};
+
+}  // namespace npk::internal
+
+#endif  // NPK_CORE_SEARCH_SINKS_H_

@@ -1,0 +1,200 @@
+// The life of a checkpoint: the log is folded into the sidecars, and a new log begins.
+//
+// 1. The page says that a change is under way, so that a kill anywhere below leads to recovery.
+// 2. Sync the log and the changed arrays' rows: from here on the log alone can repeat everything,
+//    and the sidecars to come speak of rows that are there.
+// 3. Write the changed bitmaps and sidecars to temporary files and sync them; rename the bitmaps;
+//    sync the directory if sidecars will speak of names that are new in it; rename the sidecars. A
+//    sidecar names the last record that it holds, so after a crash here the old log is folded onto
+//    a mix of old and new sidecars with the same result.
+// 4. Remove the sidecars of dropped arrays. A crash: the old log drops them again.
+// 5. Make the other log ready and sync the directory: all those names survive.
+// 6. Write and sync the older slot of STORE with the next checkpoint's number: this is the moment.
+//    Until then the old slot and the old log count, from then on the new ones.
+// 7. Remove what only the old state needed: ended generations, older bitmaps.
+// Many files are synced by one call for the file system, few one by one.
+#include <algorithm>
+
+#include "core/store/codec.h"
+#include "core/store/names.h"
+#include "core/store/sidecar.h"
+#include "core/store/store_core.h"
+#include "npk/internal/text.h"
+#include "simd/crc32c.h"
+
+namespace npk::internal {
+namespace {
+
+// From this many changed arrays on, one sync of the file system is cheaper than one of each file.
+constexpr size_t kManyArrays = 8;
+
+}  // namespace
+
+Status StoreCore::checkpoint() {
+  NPK_ASSIGN_OR_RETURN(const WriteTurn turn, begin_write(options_.lock_timeout_ms));
+  return checkpoint_in_turn();
+}
+
+Status StoreCore::close() {
+  if (directory_.read_only || is_forked()) return {};
+  auto turn = begin_write(0);
+  if (!turn.is_ok()) {
+    // A poisoned handle said so at the write that failed; a busy writer checkpoints for itself.
+    const StatusCode code = turn.status().code();
+    if (code == StatusCode::kBusy || code == StatusCode::kFailedPrecondition) return {};
+    return std::move(turn).status();
+  }
+  return checkpoint_in_turn();
+}
+
+Status StoreCore::checkpoint_in_turn() {
+  if (committed_.position.offset_bytes == 0) return {};
+  std::vector<StatePtr> dirty;
+  for (const auto& [name, state] : committed_.catalog) {
+    const auto sidecar = committed_.sidecars.find(state->stem);
+    if (sidecar == committed_.sidecars.end() || sidecar->second.id != state->id ||
+        sidecar->second.last_record != state->last_record) {
+      dirty.push_back(state);
+    }
+  }
+  const bool is_many = dirty.size() >= kManyArrays;
+  page_->store(SharedPage::kWriting, 1);                       // 1
+  if (!is_many) NPK_RETURN_IF_ERROR(sync_rows(dirty, false));  // 2
+  NPK_RETURN_IF_ERROR(write_sidecars(dirty, is_many));         // 3
+  std::vector<std::string> stale = committed_.garbage;
+  for (auto sidecar = committed_.sidecars.begin(); sidecar != committed_.sidecars.end();) {  // 4
+    const auto name = committed_.names.find(sidecar->second.id);
+    const bool is_live = name != committed_.names.end();
+    if (is_live || std::ranges::any_of(dirty, [&](const StatePtr& state) {
+          return state->stem == sidecar->first;
+        })) {
+      ++sidecar;
+      continue;
+    }
+    const Status removed = directory_.env->remove(directory_.file(sidecar_file(sidecar->first)));
+    if (!removed.is_ok() && removed.code() != StatusCode::kNotFound) return poison(removed);
+    if (!sidecar->second.deleted_file.empty()) stale.push_back(sidecar->second.deleted_file);
+    sidecar = committed_.sidecars.erase(sidecar);
+  }
+  Superblock next = committed_.superblock;
+  next.checkpoint++;
+  next.log_index ^= 1;
+  next.first_record = committed_.position.next_record;
+  next.generation_floor = committed_.generation_floor;
+  next.arrays = committed_.catalog.size();
+  auto log = prepare_log(next.log_index);  // 5
+  if (!log.is_ok()) return poison(std::move(log).status());
+  Status synced = directory_.env->sync_directory(directory_.path);
+  if (!synced.is_ok()) return poison(synced);
+  {
+    auto store = directory_.env->open(directory_.file(kStoreFile), io::OpenMode::kReadWrite);
+    synced = store.is_ok() ? write_superblock(**store, next) : std::move(store).status();  // 6
+    if (!synced.is_ok()) return poison(synced);
+  }
+  for (const StatePtr& state : dirty) {
+    SidecarOnDisk& sidecar = committed_.sidecars[state->stem];
+    if (!sidecar.deleted_file.empty()) stale.push_back(sidecar.deleted_file);
+    sidecar = {state->id, state->generation, state->last_record,
+               state->deleted->empty()
+                   ? std::string()
+                   : deleted_file(state->stem, state->generation, state->last_record)};
+  }
+  const std::lock_guard position(position_mutex_);
+  committed_.superblock = next;
+  committed_.expected_arrays = next.arrays;
+  committed_.log = *std::move(log);
+  committed_.position = {0, next.first_record, 0};
+  committed_.has_unsynced_commits = false;
+  committed_.garbage.clear();
+  committed_.garbage_bytes = 0;
+  reserved_log_bytes_ = 0;
+  remove_unneeded(stale);  // 7
+  publish_page(true);
+  return {};
+}
+
+Status StoreCore::sync_rows(const std::vector<StatePtr>& dirty, bool whole_filesystem) {
+  const auto sync_all = [&]() -> Status {
+    if (whole_filesystem) return directory_.env->sync_filesystem(directory_.path);
+    NPK_RETURN_IF_ERROR(committed_.log->sync());
+    for (const StatePtr& state : dirty) {
+      NPK_ASSIGN_OR_RETURN(io::File * file, state->file->file());
+      NPK_RETURN_IF_ERROR(file->sync());
+    }
+    return {};
+  };
+  const Status synced = sync_all();
+  return synced.is_ok() ? synced : poison(synced);
+}
+
+Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_filesystem) {
+  std::vector<std::string> sidecars;
+  bool has_new_names = false;  // Of bitmaps and rows files, which the sidecars will speak of.
+  const auto rename_temporary = [&](const std::string& name) {
+    const std::string path = directory_.file(name);
+    return directory_.env->rename(path + std::string(kTemporarySuffix), path);
+  };
+  const auto write_all = [&]() -> Status {
+    for (const StatePtr& state : dirty) {
+      std::string bitmap;
+      if (!state->deleted->empty()) {
+        bitmap = deleted_file(state->stem, state->generation, state->last_record);
+        std::vector<std::byte> bytes = state->deleted->encode();
+        append_le(bytes, simd::crc32c(bytes));
+        NPK_RETURN_IF_ERROR(write_temporary(bitmap, bytes, !whole_filesystem));
+        NPK_RETURN_IF_ERROR(rename_temporary(bitmap));
+      }
+      sidecars.push_back(sidecar_file(state->stem));
+      NPK_RETURN_IF_ERROR(write_temporary(sidecars.back(), as_bytes(encode_sidecar(*state, bitmap)),
+                                          !whole_filesystem));
+      const auto old = committed_.sidecars.find(state->stem);
+      has_new_names |= !bitmap.empty() || old == committed_.sidecars.end() ||
+                       old->second.id != state->id || old->second.generation != state->generation;
+    }
+    if (whole_filesystem) NPK_RETURN_IF_ERROR(sync_rows(dirty, true));
+    if (has_new_names && !whole_filesystem) {
+      const Status synced = directory_.env->sync_directory(directory_.path);
+      if (!synced.is_ok()) return poison(synced);
+    }
+    for (const std::string& name : sidecars) NPK_RETURN_IF_ERROR(rename_temporary(name));
+    return {};
+  };
+  const Status written = write_all();
+  if (!written.is_ok()) {  // A full disk, say: what was not renamed is of no use.
+    for (const StatePtr& state : dirty) {
+      const std::string bitmap = deleted_file(state->stem, state->generation, state->last_record);
+      remove_unneeded({sidecar_file(state->stem) + std::string(kTemporarySuffix),
+                       bitmap + std::string(kTemporarySuffix)});
+    }
+  }
+  return written;
+}
+
+Status StoreCore::write_temporary(const std::string& name, io::Bytes bytes, bool sync) {
+  const std::string path = directory_.file(name) + std::string(kTemporarySuffix);
+  NPK_ASSIGN_OR_RETURN(const auto file, directory_.env->open(path, io::OpenMode::kTruncate));
+  NPK_RETURN_IF_ERROR(file->write_at(0, bytes));
+  if (!sync) return {};
+  const Status synced = file->sync();
+  return synced.is_ok() ? synced : poison(synced);
+}
+
+Result<std::shared_ptr<io::File>> StoreCore::prepare_log(uint32_t index) {
+  const std::string path = directory_.file(log_file(index));
+  NPK_ASSIGN_OR_RETURN(const io::PathInfo info, directory_.env->info(path));
+  // A commit may have needed a log of any length; that length is not kept.
+  if (info.kind != io::PathKind::kMissing && info.size_bytes > 2 * options_.log_bytes) {
+    NPK_RETURN_IF_ERROR(directory_.env->remove(path));
+  }
+  NPK_ASSIGN_OR_RETURN(auto file, directory_.env->open(path, io::OpenMode::kCreateOrOpen));
+  return std::shared_ptr<io::File>(std::move(file));
+}
+
+void StoreCore::remove_unneeded(const std::vector<std::string>& files) {
+  for (const std::string& name : files) {
+    // Nothing refers to them any more: what cannot be removed now, recovery removes.
+    directory_.env->remove(directory_.file(name)).ignore();
+  }
+}
+
+}  // namespace npk::internal

@@ -1,0 +1,143 @@
+#include "core/store/committed.h"
+
+#include "core/store/codec.h"
+#include "core/store/names.h"
+#include "core/store/sidecar.h"
+#include "npk/internal/text.h"
+
+namespace npk::internal {
+namespace {
+
+Status damage(const Record& record, std::string_view what) {
+  return Status::corruption(concat("log record ", record.number, " ", what))
+      .with_offset(record.offset_bytes);
+}
+
+Status create(const Directory& directory, const Catalog* known, const Record& record,
+              Committed& committed) {
+  NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode_descriptor(as_text(record.payload)));
+  auto state = std::make_shared<ArrayState>(std::move(descriptor.state));
+  state->id = record.number;
+  state->last_record = record.number;
+  const auto found = committed.catalog.find(state->name);
+  if (found != committed.catalog.end()) {
+    if (found->second->id == state->id) return {};  // Folded before the sidecar was written.
+    if (found->second->id < state->id) return damage(record, "creates an array that exists");
+    committed.unknown.insert(record.number);  // Dropped and created again before the sidecar was.
+    return {};
+  }
+  state->file = rows_file_of(directory, known, *state);
+  committed.names[state->id] = state->name;
+  committed.catalog[state->name] = std::move(state);
+  return {};
+}
+
+void add_garbage(const ArrayState& ended, Committed& committed) {
+  committed.garbage.push_back(rows_file(ended.stem, ended.generation));
+  committed.garbage_bytes += ended.size_bytes();
+}
+
+}  // namespace
+
+Status array_not_found(std::string_view name) {
+  return Status::not_found(
+      concat("there is no array '", name, "' in the store; list_arrays() names those there are"));
+}
+
+std::shared_ptr<RowsFile> rows_file_of(const Directory& directory, const Catalog* known,
+                                       const ArrayState& state) {
+  if (known != nullptr) {
+    const auto shared = known->find(state.name);
+    if (shared != known->end() && shared->second->id == state.id &&
+        shared->second->generation == state.generation && !shared->second->file->has_overlay()) {
+      return shared->second->file;
+    }
+  }
+  return std::make_shared<RowsFile>(
+      *directory.env, directory.file(rows_file(state.stem, state.generation)), directory.read_only);
+}
+
+Status advance(const Directory& directory, ArrayState& state, const Record& record) {
+  switch (record.type) {
+    case RecordType::kAppend:
+    case RecordType::kAppendRef:
+      if (state.is_scalar ? record.arg0 != 0 || record.arg1 != 1 : record.arg0 != state.rows) {
+        return damage(record, "appends rows that do not follow the last");
+      }
+      state.rows = record.arg0 + record.arg1;
+      break;
+    case RecordType::kReplace:
+    case RecordType::kTouch:
+      break;
+    case RecordType::kDelete: {
+      auto deleted = state.deleted->with_encoded(record.payload, state.rows);
+      if (!deleted.is_ok()) return damage(record, deleted.status().message());
+      state.deleted = *std::move(deleted);
+      break;
+    }
+    case RecordType::kSwapGeneration: {
+      NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode_descriptor(as_text(record.payload)));
+      const uint64_t id = state.id;
+      state = std::move(descriptor.state);
+      state.id = id;
+      state.file = rows_file_of(directory, nullptr, state);
+      break;
+    }
+    case RecordType::kAttributes: {
+      const Status status = check_attributes(as_text(record.payload), &state.attributes);
+      if (!status.is_ok()) return damage(record, status.message());
+      break;
+    }
+    default:
+      return Status::unsupported(concat("log record ", record.number, " is of type ",
+                                        static_cast<int>(record.type),
+                                        ", which this npk does not know: use a newer one"))
+          .with_offset(record.offset_bytes);
+  }
+  state.last_record = record.number;
+  state.modified_us = record.time_us;
+  return {};
+}
+
+Status fold(const Directory& directory, const Catalog* known, std::span<const Record> commit,
+            Committed& committed) {
+  for (const Record& record : commit) {
+    if ((record.flags & kFlagSynced) == 0) committed.has_unsynced_commits = true;
+    if (record.type == RecordType::kCreate) {
+      committed.expected_arrays++;
+      NPK_RETURN_IF_ERROR(create(directory, known, record, committed));
+      continue;
+    }
+    if (record.type == RecordType::kDrop) {
+      committed.expected_arrays--;
+      committed.generation_floor = std::max(committed.generation_floor, record.generation + 1);
+    }
+    const auto name = committed.names.find(record.array);
+    if (name == committed.names.end()) {
+      if (record.type == RecordType::kDrop) {
+        committed.unknown.erase(record.array);
+      } else {
+        committed.unknown.insert(record.array);
+      }
+      continue;
+    }
+    const auto slot = committed.catalog.find(name->second);
+    if (record.number <= slot->second->last_record) continue;
+    if (record.type == RecordType::kDrop) {
+      add_garbage(*slot->second, committed);
+      committed.catalog.erase(slot);
+      committed.names.erase(name);
+      continue;
+    }
+    auto state = std::make_shared<ArrayState>(*slot->second);
+    NPK_RETURN_IF_ERROR(advance(directory, *state, record));
+    if (state->generation != slot->second->generation) {
+      add_garbage(*slot->second, committed);
+      state->file = rows_file_of(directory, known, *state);
+    }
+    slot->second = std::move(state);
+  }
+  return {};
+}
+
+}  // namespace npk::internal

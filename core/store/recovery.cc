@@ -1,0 +1,329 @@
+// Opening a store, and recovery: the one way back from a kill, a power cut or an I/O error.
+//
+// A store is made in a directory of its own: LOCK and log.0 first, STORE last, through a temporary
+// file; without STORE there is no store yet, and opening starts over.
+//
+// Recovery runs under the writer lock when the shared page was not written in this boot, or says
+// that a commit or checkpoint was under way when its writer died:
+// 1. load() reads what is committed.
+// 2. The log's records that change rows are applied again, as far as the page does not know them
+//    to be applied; those of durability power after a sync of the log. Killed here: the next
+//    recovery applies them once more.
+// 3. Files that nothing refers to are removed: rows files of commits that never were, ended
+//    generations, temporaries.
+// 4. The page is set: from here on the store is as if its writer had not died.
+// 5. After a restart of the machine: a checkpoint, so that the log's doubtful end is left behind.
+// A read-only opener does 1, and 2 in memory only.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <set>
+
+#include <pthread.h>
+
+#include "core/store/codec.h"
+#include "core/store/names.h"
+#include "core/store/store_core.h"
+#include "npk/internal/text.h"
+
+namespace npk::internal {
+namespace {
+
+std::atomic<uint64_t> g_fork_count{0};
+
+/// How many forks lie between the process's start and now.
+uint64_t fork_count() {
+  static const int registered =
+      ::pthread_atfork(nullptr, nullptr, [] { g_fork_count.fetch_add(1); });
+  (void)registered;
+  return g_fork_count.load(std::memory_order_relaxed);
+}
+
+/// Whether what is in the directory can be the beginning of a store that was never finished.
+bool is_unfinished(const std::vector<std::string>& names) {
+  return std::ranges::all_of(names, [](const std::string& name) {
+    const FileKind kind = file_kind(name);
+    return kind == FileKind::kLock || kind == FileKind::kLog || kind == FileKind::kTemporary;
+  });
+}
+
+Status no_store(const std::string& path, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (file_kind(name) == FileKind::kSidecar || file_kind(name) == FileKind::kRows) {
+      return Status::corruption("STORE is missing, but arrays are there; restore it from a backup")
+          .with_path(path + "/" + std::string(kStoreFile));
+    }
+    if (name == "metadata.npkm") {
+      return Status::failed_precondition(
+                 "this is a NumPack store (metadata.npkm), not an npk store; open another path")
+          .with_path(path);
+    }
+  }
+  return Status::failed_precondition(
+             concat("the directory is no npk store: it has no file STORE, but ", names.size(),
+                    " other files; choose a new or an empty directory"))
+      .with_path(path);
+}
+
+}  // namespace
+
+bool StoreCore::is_forked() const noexcept { return fork_count() != fork_count_; }
+
+StoreCore::StoreCore(Directory directory, const StoreOptions& options)
+    : directory_(std::move(directory)),
+      options_(options),
+      boot_id_(directory_.env->boot_id()),
+      fork_count_(fork_count()) {}
+
+Result<std::shared_ptr<StoreCore>> StoreCore::open(io::Env& env, const std::string& path,
+                                                   const StoreOptions& options) {
+  NPK_ASSIGN_OR_RETURN(io::PathInfo info, env.info(path));
+  if (info.kind == io::PathKind::kFile || info.kind == io::PathKind::kOther) {
+    return Status::failed_precondition(
+               "a store is a directory, but this is a file; choose another path")
+        .with_path(path);
+  }
+  const bool may_create = options.create_if_missing && !options.read_only;
+  const auto missing = [&] {
+    return Status::not_found(
+               "there is no store here; check the path, or open with "
+               "create_if_missing to make one")
+        .with_path(path);
+  };
+  if (info.kind == io::PathKind::kMissing) {
+    if (!may_create) return missing();
+    Status made = env.make_directory(path);
+    if (made.code() == StatusCode::kNotFound) {
+      return std::move(made).with_context(
+          "the directory that would hold the store is missing; make it first");
+    }
+    if (!made.is_ok() && made.code() != StatusCode::kAlreadyExists) return made;
+  }
+  if (!options.allow_unsafe_filesystem) {
+    NPK_ASSIGN_OR_RETURN(const std::string unsafe, env.unsafe_filesystem(path));
+    if (!unsafe.empty()) {
+      return Status::failed_precondition(
+                 concat("the file system is ", unsafe,
+                        ", where locks and mappings do not keep the "
+                        "store's promises: put it on a local disk, or open with "
+                        "allow_unsafe_filesystem and use it from one machine only"))
+          .with_path(path);
+    }
+  }
+  auto core = std::shared_ptr<StoreCore>(new StoreCore({&env, path, options.read_only}, options));
+  NPK_ASSIGN_OR_RETURN(info, env.info(core->directory_.file(kStoreFile)));
+  if (info.kind == io::PathKind::kMissing) {
+    NPK_ASSIGN_OR_RETURN(const auto names, env.list(path));
+    if (!is_unfinished(names)) return no_store(path, names);
+    if (!may_create) return missing();
+    NPK_RETURN_IF_ERROR(core->create_files());
+  }
+  NPK_RETURN_IF_ERROR(options.read_only ? core->attach_read_only() : core->attach());
+  return core;
+}
+
+Status StoreCore::create_files() {
+  io::Env& env = *directory_.env;
+  NPK_ASSIGN_OR_RETURN(const auto lock_file,
+                       env.open(directory_.file(kLockFile), io::OpenMode::kCreateOrOpen));
+  NPK_ASSIGN_OR_RETURN(const WriterLock lock,
+                       WriterLock::acquire(env, *lock_file, {false, options_.lock_timeout_ms}));
+  NPK_ASSIGN_OR_RETURN(const io::PathInfo info, env.info(directory_.file(kStoreFile)));
+  if (info.kind != io::PathKind::kMissing) return {};  // Another process was faster.
+  NPK_ASSIGN_OR_RETURN(const auto log,
+                       env.open(directory_.file(log_file(0)), io::OpenMode::kTruncate));
+  NPK_RETURN_IF_ERROR(log->sync());
+  Superblock superblock;
+  superblock.first_record = 1;
+  env.random_bytes(superblock.uuid);
+  std::array<std::byte, kSlotBytes * kSlots> slots;
+  for (uint64_t checkpoint = 0; checkpoint < kSlots; ++checkpoint) {
+    // Both slots are valid from the start; they differ by their number and by it in the log's seed.
+    superblock.checkpoint = checkpoint;
+    encode_slot(superblock, std::span<std::byte, kSlotBytes>(slots.data() + checkpoint * kSlotBytes,
+                                                             kSlotBytes));
+  }
+  const std::string path = directory_.file(kStoreFile);
+  const std::string temporary = path + std::string(kTemporarySuffix);
+  NPK_ASSIGN_OR_RETURN(const auto file, env.open(temporary, io::OpenMode::kTruncate));
+  NPK_RETURN_IF_ERROR(file->write_at(0, slots));
+  NPK_RETURN_IF_ERROR(file->sync());
+  NPK_RETURN_IF_ERROR(env.rename(temporary, path));
+  NPK_RETURN_IF_ERROR(env.sync_directory(directory_.path));
+  // The store's own name in its parent directory; "" and "/" have none.
+  std::string parent = directory_.path;
+  while (!parent.empty() && parent.back() == '/') parent.pop_back();
+  const size_t slash = parent.rfind('/');
+  parent = slash == std::string::npos ? "." : parent.substr(0, std::max<size_t>(1, slash));
+  return env.sync_directory(parent);
+}
+
+bool StoreCore::page_is_valid() const {
+  return page_->is_valid(boot_id_, committed_.superblock.uuid_hash());
+}
+
+void StoreCore::install(Committed committed) {
+  const std::lock_guard catalog(catalog_mutex_);
+  committed_ = std::move(committed);
+  reserved_log_bytes_ = 0;
+}
+
+Status StoreCore::attach() {
+  io::Env& env = *directory_.env;
+  NPK_ASSIGN_OR_RETURN(auto read, read_superblock(env, directory_.file(kStoreFile)));
+  committed_.superblock = read.superblock;
+  NPK_ASSIGN_OR_RETURN(lock_file_,
+                       env.open(directory_.file(kLockFile), io::OpenMode::kCreateOrOpen));
+  NPK_ASSIGN_OR_RETURN(page_, SharedPage::map(*lock_file_, true));
+  // Another process may hold the lock for long (a compaction); then what it has published is what
+  // there is to see. Only if nothing is published yet must it be waited for.
+  const auto is_quiet = [&] { return page_is_valid() && page_->load(SharedPage::kWriting) == 0; };
+  if (is_quiet()) return reload();
+  const bool is_alive = page_is_valid();
+  auto lock =
+      WriterLock::acquire(env, *lock_file_, {false, is_alive ? 0 : options_.lock_timeout_ms});
+  if (lock.is_ok()) {
+    if (is_quiet()) return reload();
+    NPK_ASSIGN_OR_RETURN(const bool must_checkpoint, recover(page_is_valid()));
+    return must_checkpoint ? checkpoint_in_turn() : Status();
+  }
+  if (lock.status().code() != StatusCode::kBusy || !is_alive) return std::move(lock).status();
+  return reload();
+}
+
+Result<bool> StoreCore::recover(bool page_is_valid) {
+  NPK_ASSIGN_OR_RETURN(Loaded loaded, load(directory_, {page_is_valid ? page_.get() : nullptr,
+                                                        false, &committed_.catalog}));  // 1
+  const uint64_t applied = page_is_valid && page_->load(SharedPage::kCheckpoint) ==
+                                                loaded.committed.superblock.checkpoint
+                               ? page_->load(SharedPage::kApplied)
+                               : 0;
+  if (std::ranges::any_of(loaded.row_records, [&](const Record& record) {
+        return record.number >= applied && (record.flags & kFlagSynced) != 0;
+      })) {
+    // The writer may have been killed while it synced them. Rows must not reach the disk before the
+    // record that says so.
+    NPK_RETURN_IF_ERROR(loaded.committed.log->sync());
+  }
+  NPK_RETURN_IF_ERROR(apply_records(loaded.committed, loaded.row_records, applied, false));  // 2
+  NPK_RETURN_IF_ERROR(remove_orphans(loaded.committed));                                     // 3
+  const bool must_checkpoint = !page_is_valid || loaded.was_cut;
+  if (loaded.was_cut) {
+    // The commits that were left out are still in the log: if this recovery is killed, the next
+    // one, in the same boot, must not take them for ones that a killed writer had just made.
+    const std::array<std::byte, kRecordAlignment> nothing{};
+    NPK_RETURN_IF_ERROR(
+        loaded.committed.log->write_at(loaded.committed.position.offset_bytes, io::Bytes(nothing)));
+  }
+  install(std::move(loaded.committed));
+  if (!page_is_valid) page_->store(SharedPage::kMagicWord, 0);  // Until all words are right.
+  page_->end_all_epochs();                                      // 4
+  page_->store(SharedPage::kStore, committed_.superblock.uuid_hash());
+  page_->store(SharedPage::kBoot, boot_id_);
+  publish_page(true);
+  page_->store(SharedPage::kMagicWord, SharedPage::kMagic);
+  return must_checkpoint;  // 5
+}
+
+Status StoreCore::apply_records(const Committed& committed, std::span<const Record> records,
+                                uint64_t from_record, bool in_memory) {
+  for (const Record& record : records) {
+    const auto name = committed.names.find(record.array);
+    if (record.number < from_record || name == committed.names.end()) continue;
+    const ArrayState& state = *committed.catalog.find(name->second)->second;
+    if (state.generation != record.generation) continue;
+    const uint64_t row_bytes = state.row_bytes();
+    NPK_ASSIGN_OR_RETURN(std::vector<std::byte> payload, read_payload(*committed.log, record));
+    const auto put = [&](uint64_t offset_bytes, io::Bytes bytes) -> Status {
+      if (offset_bytes + bytes.size() > state.size_bytes()) {
+        return Status::corruption(concat("log record ", record.number,
+                                         " replaces rows that array '", state.name,
+                                         "' does not have"))
+            .with_path(committed.log->path())
+            .with_offset(record.offset_bytes);
+      }
+      if (in_memory) {
+        state.file->overlay({offset_bytes, {bytes.begin(), bytes.end()}});
+        return {};
+      }
+      NPK_ASSIGN_OR_RETURN(io::File * file, state.file->file());
+      return file->write_at(offset_bytes, bytes);
+    };
+    const io::Bytes bytes(payload);
+    if (record.type == RecordType::kAppend) {
+      NPK_RETURN_IF_ERROR(put(record.arg0 * row_bytes, bytes));
+      continue;
+    }
+    const uint64_t rows = record.arg0;
+    if (rows == 0 || bytes.size() / 8 < rows) continue;  // Rows of no bytes.
+    const uint64_t piece_bytes = (bytes.size() - rows * 8) / rows;
+    for (uint64_t i = 0; i < rows; ++i) {
+      const auto row = get_le<uint64_t>(bytes.data() + 8 * i);
+      NPK_RETURN_IF_ERROR(put(row * row_bytes + record.arg1,
+                              bytes.subspan(rows * 8 + i * piece_bytes, piece_bytes)));
+    }
+  }
+  return {};
+}
+
+Status StoreCore::remove_orphans(const Committed& committed) {
+  std::set<std::string, std::less<>> needed(committed.garbage.begin(), committed.garbage.end());
+  for (const auto& [name, state] : committed.catalog) {
+    needed.insert(rows_file(state->stem, state->generation));
+  }
+  for (const auto& [stem, sidecar] : committed.sidecars) needed.insert(sidecar.deleted_file);
+  NPK_ASSIGN_OR_RETURN(auto names, directory_.env->list(directory_.path));
+  std::erase_if(names, [&](const std::string& name) {
+    const FileKind kind = file_kind(name);
+    const bool is_ours =
+        kind == FileKind::kRows || kind == FileKind::kDeleted || kind == FileKind::kTemporary;
+    return !is_ours || needed.contains(name);
+  });
+  if (names.empty()) return {};
+  // A checkpoint that was cut off may have renamed sidecars without syncing that: a power cut would
+  // bring the old ones back, and they would miss what is removed here.
+  NPK_RETURN_IF_ERROR(directory_.env->sync_directory(directory_.path));
+  for (const std::string& name : names) {
+    const Status removed = directory_.env->remove(directory_.file(name));
+    if (!removed.is_ok() && removed.code() != StatusCode::kNotFound) return removed;
+  }
+  return {};
+}
+
+Status StoreCore::attach_read_only() {
+  io::Env& env = *directory_.env;
+  auto lock_file = env.open(directory_.file(kLockFile), io::OpenMode::kRead);
+  if (lock_file.is_ok()) {
+    lock_file_ = *std::move(lock_file);
+    NPK_ASSIGN_OR_RETURN(page_, SharedPage::map(*lock_file_, false));
+  } else if (lock_file.status().code() == StatusCode::kNotFound) {
+    page_ = SharedPage::detached();
+  } else {
+    return std::move(lock_file).status();
+  }
+  NPK_ASSIGN_OR_RETURN(auto read, read_superblock(env, directory_.file(kStoreFile)));
+  committed_.superblock = read.superblock;
+  if (page_is_valid() && page_->load(SharedPage::kWriting) == 0) return reload();
+  if (lock_file_ == nullptr) return overlay_unapplied();
+  auto lock =
+      WriterLock::acquire(env, *lock_file_, {true, page_is_valid() ? 0 : options_.lock_timeout_ms});
+  if (lock.is_ok()) return overlay_unapplied();
+  if (lock.status().code() != StatusCode::kBusy || !page_is_valid()) {
+    return std::move(lock).status();
+  }
+  return reload();  // A writer is at work: what it has published is what there is to see.
+}
+
+Status StoreCore::overlay_unapplied() {
+  const bool valid = page_is_valid();
+  NPK_ASSIGN_OR_RETURN(Loaded loaded, load(directory_, {valid ? page_.get() : nullptr, false,
+                                                        &committed_.catalog, false}));
+  const uint64_t applied = valid ? page_->load(SharedPage::kApplied) : 0;
+  const uint64_t change = page_->load(SharedPage::kChange);
+  NPK_RETURN_IF_ERROR(apply_records(loaded.committed, loaded.row_records, applied, true));
+  install(std::move(loaded.committed));
+  seen_change_.store(change);
+  return {};
+}
+
+}  // namespace npk::internal

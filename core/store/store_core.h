@@ -1,0 +1,137 @@
+// StoreCore: a store as one process has it open, shared by all its handles.
+//
+// The life of a commit (commit.cc), of a checkpoint (checkpoint.cc), of recovery (recovery.cc) and
+// of a read (read.cc) are told at the top of those files.
+//
+// Lock order: write_mutex_ (one writer of this process at a time), the writer lock (one of all
+// processes), position_mutex_ (what is known of the log), a RowsFile's gate, catalog_mutex_.
+// Readers take only the gate and catalog_mutex_, and position_mutex_ when another process has
+// committed. Thread safety: all public methods, from any threads at once.
+#ifndef NPK_CORE_STORE_STORE_CORE_H_
+#define NPK_CORE_STORE_STORE_CORE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+
+#include "core/store/committed.h"
+#include "core/store/load.h"
+#include "core/store/shared_page.h"
+#include "core/store/transaction.h"
+#include "core/store/writer_lock.h"
+#include "npk/store.h"
+
+namespace npk::internal {
+
+class StoreCore {
+ public:
+  static Result<std::shared_ptr<StoreCore>> open(io::Env& env, const std::string& path,
+                                                 const StoreOptions& options);
+
+  // ---- Reading (read.cc). ----
+
+  /// The committed state of an array, after looking for other processes' commits.
+  Result<StatePtr> find(std::string_view name);
+  /// All of them, of one moment.
+  Result<Catalog> catalog();
+  /// Calls `read` with the rows of `state` where they lie, again if another process replaced some
+  /// of them meanwhile. Errors: those of `read`; Corruption; NotFound if the generation is gone.
+  using Reader = std::function<Status(const std::shared_ptr<io::Mapping>& rows)>;
+  Status read_state(const ArrayState& state, const Reader& read);
+  /// The same for the current state of an array.
+  Status read_array(
+      std::string_view name,
+      const std::function<Status(const StatePtr&, const std::shared_ptr<io::Mapping>&)>& read);
+
+  // ---- Writing (commit.cc, checkpoint.cc). ----
+
+  using Plan = std::function<Status(Transaction&)>;
+  /// Plans and commits one transaction.
+  Status commit(Durability durability, const Plan& plan);
+  /// As commit(), and then a checkpoint, which gives freed disk space back.
+  Status commit_and_checkpoint(Durability durability, const Plan& plan);
+  Status checkpoint();
+  /// For the last handle: a checkpoint if there is anything to fold and nobody else writes.
+  Status close();
+
+  [[nodiscard]] const Directory& directory() const noexcept { return directory_; }
+  [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
+  [[nodiscard]] bool is_forked() const noexcept;
+  /// Handles that are open on it; kept by the registry of handles.
+  int handle_count = 0;
+
+ private:
+  StoreCore(Directory directory, const StoreOptions& options);
+
+  // Opening and recovery (recovery.cc).
+  Status create_files();
+  Status attach();
+  Status attach_read_only();
+  /// Returns whether a checkpoint must follow. Requires: the writer lock and position_mutex_.
+  Result<bool> recover(bool page_is_valid);
+  Status apply_records(const Committed& committed, std::span<const Record> records,
+                       uint64_t from_record, bool in_memory);
+  Status remove_orphans(const Committed& committed);
+  void install(Committed committed);
+
+  // Following other processes (read.cc).
+  Status refresh();
+  Status refresh_locked();
+  Status reload();
+  Status settle(const ArrayState& state, uint64_t* waited_us);
+  Status overlay_unapplied();
+  Status open_reader_lock();
+  [[nodiscard]] bool page_is_valid() const;
+  [[nodiscard]] uint64_t epoch_of(const ArrayState& state) const;
+
+  // Writing.
+  struct WriteTurn {
+    std::unique_lock<std::mutex> mutex;
+    WriterLock lock;
+  };
+  Result<WriteTurn> begin_write(uint32_t timeout_ms);
+  Status commit_in_turn(Durability durability, const Plan& plan);
+  Status sync_before_commit(const Transaction& transaction);
+  Status reserve_log(uint64_t bytes, bool synced);
+  Status apply(std::span<const Record> records, const Transaction::Application& application);
+  void publish(Transaction& transaction, bool synced);
+  Status checkpoint_in_turn();
+  Status sync_rows(const std::vector<StatePtr>& dirty, bool whole_filesystem);
+  Status write_sidecars(const std::vector<StatePtr>& dirty, bool whole_filesystem);
+  Status write_temporary(const std::string& name, io::Bytes bytes, bool sync);
+  Result<std::shared_ptr<io::File>> prepare_log(uint32_t index);
+  void remove_unneeded(const std::vector<std::string>& files);
+  Status poison(Status status);
+  void publish_page(bool is_change);
+
+  Directory directory_;
+  const StoreOptions options_;
+  const uint64_t boot_id_;
+  const uint64_t fork_count_;
+
+  std::unique_ptr<io::File> lock_file_;
+  std::unique_ptr<SharedPage> page_;
+
+  std::mutex write_mutex_;
+  Status poisoned_;  // Guarded by write_mutex_. Why no more writes are taken.
+
+  std::mutex position_mutex_;  // Guards committed_ but for its catalog.
+  Committed committed_;
+  uint64_t reserved_log_bytes_ = 0;
+
+  std::mutex reader_lock_mutex_;  // Held with the shared writer lock, which is one per open file.
+  std::unique_ptr<io::File> reader_lock_file_;
+
+  std::shared_mutex
+      catalog_mutex_;  // Guards committed_.catalog; written under position_mutex_ too.
+  std::atomic<uint64_t> seen_change_{0};
+};
+
+}  // namespace npk::internal
+
+#endif  // NPK_CORE_STORE_STORE_CORE_H_

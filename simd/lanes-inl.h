@@ -1,0 +1,131 @@
+// The 16 virtual lanes of the canonical score in the vectors of the target: 2 with AVX-512, 4 with
+// AVX2, 8 with SSE and NEON. Included once per target by dispatching files.
+//
+// The vectors have names, not indices: GCC 12 keeps an array of accumulators in memory.
+#if defined(NPK_SIMD_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NPK_SIMD_LANES_INL_H_
+#undef NPK_SIMD_LANES_INL_H_
+#else
+#define NPK_SIMD_LANES_INL_H_
+#endif
+
+#include <array>
+#include <cstdint>
+
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include "simd/scan.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace npk::simd::HWY_NAMESPACE {
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D64 = hn::CappedTag<double, 8>;
+using DU64 = hn::RebindToUnsigned<D64>;
+using V64 = hn::Vec<D64>;
+constexpr size_t kWidth = hn::MaxLanes(D64());
+constexpr size_t kVectors = kVirtualLanes / kWidth;
+static_assert(kVectors == 2 || kVectors == 4 || kVectors == 8);
+
+#define NPK_EACH_VECTOR(M)                            \
+  M(0) M(1) if constexpr (kVectors > 2) { M(2) M(3) } \
+  if constexpr (kVectors > 4) {                       \
+    M(4) M(5) M(6) M(7)                               \
+  }
+
+/// lanes[l] + lanes[l + half] until one is left.
+template <class D, class V>
+HWY_INLINE double add_lanes(D d, V v) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    return hn::GetLane(v);
+  } else {
+    const hn::Half<D> dh;
+    return add_lanes(dh, hn::Add(hn::LowerHalf(dh, v), hn::UpperHalf(dh, v)));
+  }
+}
+
+struct Lanes16 {
+  V64 v0, v1, v2, v3, v4, v5, v6, v7;
+
+  // No constructor: it would not be compiled for the target.
+  HWY_INLINE void clear() { v0 = v1 = v2 = v3 = v4 = v5 = v6 = v7 = hn::Zero(D64()); }
+  HWY_INLINE double total() const {
+    if constexpr (kVectors == 2) {
+      return add_lanes(D64(), hn::Add(v0, v1));
+    } else if constexpr (kVectors == 4) {
+      return add_lanes(D64(), hn::Add(hn::Add(v0, v2), hn::Add(v1, v3)));
+    } else {
+      const V64 even = hn::Add(hn::Add(v0, v4), hn::Add(v2, v6));
+      const V64 odd = hn::Add(hn::Add(v1, v5), hn::Add(v3, v7));
+      return add_lanes(D64(), hn::Add(even, odd));
+    }
+  }
+};
+
+/// kWidth elements as float64, exactly.
+HWY_INLINE V64 widen(const double* from) { return hn::LoadU(D64(), from); }
+HWY_INLINE V64 widen(const float* from) {
+  return hn::PromoteTo(D64(), hn::LoadU(hn::Rebind<float, D64>(), from));
+}
+template <typename T>
+HWY_INLINE V64 widen_through(const T* from) {
+  using Middle = std::conditional_t<sizeof(T) == 2, float, int32_t>;
+  const hn::Rebind<Middle, D64> d;
+  return hn::PromoteTo(D64(), hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, D64>(), from)));
+}
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
+// Without F16C. Highway 1.0.3 has a conversion in software that takes infinity for 65,536.
+HWY_INLINE V64 widen(const hwy::float16_t* from) {
+  const hn::Rebind<uint16_t, D64> du16;
+  const hn::Rebind<uint32_t, D64> du32;
+  const hn::Rebind<float, D64> df32;
+  const auto bits = hn::PromoteTo(du32, hn::LoadU(du16, reinterpret_cast<const uint16_t*>(from)));
+  const auto magnitude = hn::And(bits, hn::Set(du32, 0x7fff));
+  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du32, 0x8000)));
+  const auto shifted = hn::ShiftLeft<13>(magnitude);
+  // Exponents differ by 112; as a product it is exact for subnormals too.
+  const auto scaled =
+      hn::BitCast(du32, hn::Mul(hn::BitCast(df32, shifted), hn::Set(df32, 0x1p112f)));
+  const auto special = hn::Or(shifted, hn::Set(du32, 0x7f800000));
+  const auto is_special = hn::Gt(hn::BitCast(hn::RebindToSigned<decltype(du32)>(), magnitude),
+                                 hn::Set(hn::RebindToSigned<decltype(du32)>(), 0x7bff));
+  const auto value = hn::IfThenElse(hn::RebindMask(du32, is_special), special, scaled);
+  return hn::PromoteTo(D64(), hn::BitCast(df32, hn::Or(value, sign)));
+}
+#else
+HWY_INLINE V64 widen(const hwy::float16_t* from) { return widen_through(from); }
+#endif
+HWY_INLINE V64 widen(const hwy::bfloat16_t* from) { return widen_through(from); }
+HWY_INLINE V64 widen(const int8_t* from) { return widen_through(from); }
+HWY_INLINE V64 widen(const uint8_t* from) { return widen_through(from); }
+
+/// Asks for the memory `ahead_bytes` behind `from`, where a step of 16 elements begins.
+template <typename T>
+HWY_INLINE void prefetch_ahead(const T* from, size_t ahead_bytes) {
+  const uintptr_t at = reinterpret_cast<uintptr_t>(from) + ahead_bytes;
+  hwy::Prefetch(reinterpret_cast<const char*>(at));
+  if constexpr (sizeof(T) == 8) hwy::Prefetch(reinterpret_cast<const char*>(at + 64));
+}
+
+}  // namespace
+#endif  // HWY_TARGET
+}  // namespace npk::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#ifndef NPK_SIMD_TAIL_MASKS_
+#define NPK_SIMD_TAIL_MASKS_
+namespace npk::simd {
+/// From index 16 - n on: n times all ones, then zeros. A plain array: the functions of std::array
+/// could be compiled for one target and be run on another.
+inline constexpr uint64_t kOnes = ~uint64_t{0};
+inline constexpr uint64_t kTailMasks[2 * kVirtualLanes] = {kOnes, kOnes, kOnes, kOnes, kOnes, kOnes,
+                                                           kOnes, kOnes, kOnes, kOnes, kOnes, kOnes,
+                                                           kOnes, kOnes, kOnes, kOnes};
+}  // namespace npk::simd
+#endif
+
+#endif  // Toggle guard.

@@ -1,0 +1,58 @@
+// The panel kernels in plain C++: simd/panel.h.
+#include <cstring>
+#include <type_traits>
+
+#include "npk/dtype.h"
+#include "simd/panel.h"
+
+namespace npk::simd {
+namespace {
+
+constexpr size_t kVectorQueries = 4;
+
+template <size_t kVectors>
+void panel(const PanelRows& rows, const PanelQueries& queries, uint64_t* passing) {
+  constexpr size_t kWidth = kVectors * kVectorQueries;
+  for (size_t r = 0; r < rows.count; ++r) {
+    const float* row = rows.rows + r * rows.dims;
+    float sums[kWidth] = {};
+    for (size_t j = 0; j < rows.dims; ++j) {
+      for (size_t q = 0; q < kWidth; ++q) sums[q] += row[j] * queries.packed[j * kWidth + q];
+    }
+    passing[r] = 0;
+    for (size_t q = 0; q < kWidth; ++q) {
+      const float bound =
+          queries.slopes[q] * rows.lengths[r] + (queries.bounds[q] + rows.offsets[r]);
+      passing[r] |= uint64_t{!(sums[q] < bound)} << q;
+    }
+  }
+}
+
+void square_norms(const float* rows, size_t count, size_t dims, float* out) {
+  for (size_t i = 0; i < count; ++i) {
+    float sum = 0;
+    for (size_t j = 0; j < dims; ++j) sum += rows[i * dims + j] * rows[i * dims + j];
+    out[i] = sum;
+  }
+}
+
+template <typename T>
+void to_float32(const std::byte* from, size_t count, float* to) {
+  for (size_t i = 0; i < count; ++i) {
+    T value;
+    std::memcpy(&value, from + i * sizeof(T), sizeof(T));
+    to[i] = static_cast<float>(value);
+  }
+}
+
+constexpr PanelKernels kTable = {kVectorQueries,
+                                 {panel<1>, panel<2>, panel<3>},
+                                 square_norms,
+                                 {to_float32<double>, to_float32<float>, to_float32<Float16>,
+                                  to_float32<BFloat16>, to_float32<int8_t>, to_float32<uint8_t>}};
+
+}  // namespace
+
+const PanelKernels& scalar_panel_kernels() noexcept { return kTable; }
+
+}  // namespace npk::simd

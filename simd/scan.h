@@ -1,0 +1,103 @@
+// Scan kernels: one query against a block of rows that lie back to back, in canonical order.
+//
+// The canonical score (docs/simd.md) is computed for every row, so that a scan needs no second
+// look. Element j of a row meets element j of the query in virtual lane j mod 16; each lane adds in
+// order of j, in float64, products rounded before they are added; the lanes are added as the tree
+// (l, l + 8), (l, l + 4), (l, l + 2), (l, l + 1). All targets give the same bits.
+//
+// Kernels never read a byte outside the rows they were given, and know nothing of files.
+#ifndef NPK_SIMD_SCAN_H_
+#define NPK_SIMD_SCAN_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/target.h"
+
+namespace npk::simd {
+
+inline constexpr size_t kVirtualLanes = 16;
+inline constexpr size_t kIntegerPadding = 64;
+
+/// Rows back to back: row i at rows + i * row_bytes. Any alignment.
+struct RowBlock {
+  const std::byte* rows = nullptr;
+  size_t count = 0;
+  size_t dims = 0;  // Elements of a row; for packed bits, bytes.
+  /// How far ahead of what they read kernels ask for memory. The hardware prefetchers stop at page
+  /// ends, which costs half the bandwidth for rows of up to 2 KiB (measured). 0 where what follows
+  /// the rows is not wanted. An address past the end is no access: prefetches do not fault.
+  size_t ahead_bytes = 4096;
+};
+
+/// Writes one number per row to `first`, and to `second` where the kernel says so.
+using ScanFn = void (*)(const void* query, const RowBlock& block, double* first, double* second);
+
+/// What a kernel reads. Numbers index ScanKernels::by_type.
+enum class RowType : uint8_t { kFloat64, kFloat32, kFloat16, kBFloat16, kInt8, kUint8 };
+inline constexpr size_t kRowTypeCount = 6;
+
+/// Query: float64, padded with zeros to a multiple of kVirtualLanes.
+struct ScanOps {
+  ScanFn dot;       // first = Σ row·query
+  ScanFn dot_norm;  // first = Σ row·query, second = Σ row²
+  ScanFn l2sq;      // first = Σ (row - query)²
+};
+
+struct ScanKernels {
+  std::array<ScanOps, kRowTypeCount> by_type;
+};
+
+/// Rows of int8 or uint8 and a query of int16, padded with zeros to a multiple of kIntegerPadding,
+/// that holds values of either: computed in integers. Sums of integers are exact, here as in
+/// float64, so these are the canonical numbers too.
+struct IntegerKernels {
+  ScanOps of_int8;
+  ScanOps of_uint8;
+};
+/// Rows of the floating-point RowTypes (the first four). Query as in ScanOps. With p the query, r
+/// the row, m = (p + r) / 2, e = 1e-7 and ln as docs/simd.md defines it:
+struct DivergenceKernels {
+  static constexpr size_t kTypes = 4;
+  ScanFn kl[kTypes];  // first = Σ p·ln((p + e) / (r + e))
+  ScanFn js[kTypes];  // first = Σ (p·ln((p + e) / (m + e)) + r·ln((r + e) / (m + e)))
+};
+
+/// Query: bytes, as many as a row has.
+struct BitKernels {
+  ScanFn hamming;  // first = bits that differ
+  ScanFn jaccard;  // first = bits of row & query, second = bits of row | query
+};
+
+/// From the sums of a block to scores, and from scores to candidates. `count` is at most what the
+/// arrays hold; any count.
+struct SelectKernels {
+  /// sums[i] = clip(sums[i] / (sqrt(norms[i]) * query_norm)), 0 where either norm is 0.
+  void (*finish_cosine)(double* sums, const double* norms, size_t count, double query_norm);
+  /// sums[i] = sqrt(sums[i])
+  void (*finish_sqrt)(double* sums, size_t count);
+  /// sums[i] = 1 - sums[i] / unions[i], 0 where the union is empty.
+  void (*finish_jaccard)(double* sums, const double* unions, size_t count);
+  /// Bit i of words: scores[i] > bound (above), scores[i] < bound (below); never for NaN.
+  /// Writes (count + 63) / 64 words, zeros above count.
+  void (*above)(const double* scores, size_t count, double bound, uint64_t* words);
+  void (*below)(const double* scores, size_t count, double bound, uint64_t* words);
+};
+
+const ScanKernels& scan_kernels(Target target) noexcept;
+const IntegerKernels& integer_kernels(Target target) noexcept;
+const DivergenceKernels& divergence_kernels(Target target) noexcept;
+const BitKernels& bit_kernels(Target target) noexcept;
+const SelectKernels& select_kernels(Target target) noexcept;
+
+/// The twins in plain C++: oracle and fallback.
+const ScanKernels& scalar_scan_kernels() noexcept;
+const IntegerKernels& scalar_integer_kernels() noexcept;
+const DivergenceKernels& scalar_divergence_kernels() noexcept;
+const BitKernels& scalar_bit_kernels() noexcept;
+const SelectKernels& scalar_select_kernels() noexcept;
+
+}  // namespace npk::simd
+
+#endif  // NPK_SIMD_SCAN_H_

@@ -1,0 +1,58 @@
+"""verify and show-config: damage has an exit code of its own."""
+
+import numpy as np
+from conftest import INTEGRITY
+
+
+def test_a_whole_store_is_clean(npk):
+    npk.imported("a", np.arange(1000))
+    npk("delete", "s.npk", "a", "--rows", ":10")
+    answer = npk.json("verify", "s.npk")
+    assert set(answer) == {"schema_version", "command", "store", "clean", "arrays", "files",
+                           "checked_bytes", "findings"}
+    assert answer["clean"] is True and answer["arrays"] == 1 and answer["checked_bytes"] > 0
+    outcome = npk("verify", "s.npk")
+    assert outcome.out == "" and "clean: 1 array" in outcome.err
+
+
+def test_damage_is_named_and_gives_exit_code_3(npk):
+    npk.imported("a", np.arange(1000))
+    sidecar = npk.folder / "s.npk" / "a.meta"
+    content = bytearray(sidecar.read_bytes())
+    content[len(content) // 2] ^= 1
+    sidecar.write_bytes(content)
+    answer = npk.json("verify", "s.npk", code=INTEGRITY)
+    damage = [f for f in answer["findings"] if f["severity"] == "damage"]
+    assert not answer["clean"] and damage
+    assert set(damage[0]) == {"severity", "path", "array", "offset_bytes", "message"}
+    assert damage[0]["path"] == "a.meta"
+    outcome = npk("verify", "s.npk", code=INTEGRITY)
+    assert outcome.out.startswith("damage: a.meta") and "damaged:" in outcome.err
+
+
+def test_every_verb_refuses_a_damaged_store_with_exit_code_3(npk):
+    npk.imported("a", np.arange(1000))
+    (npk.folder / "s.npk" / "a.meta").write_bytes(b"")
+    for arguments in (["ls", "s.npk"], ["head", "s.npk", "a"], ["append", "s.npk", "a", "a.npy"],
+                      ["import", "a.npy", "s.npk", "--name", "b"]):
+        error = npk.refused(*arguments, code=INTEGRITY)
+        assert error["code"] == "Corruption" and "a.meta" in error["path"]
+
+
+def test_a_cut_off_rows_file_is_found(npk):
+    npk.imported("a", np.arange(1000))
+    rows = npk.folder / "s.npk" / npk.json("info", "s.npk", "a")["array"]["rows_file"]
+    rows.write_bytes(rows.read_bytes()[:4000])
+    assert npk.json("verify", "s.npk", code=INTEGRITY)["findings"][0]["array"] == "a"
+
+
+def test_show_config_tells_what_is_supported(npk):
+    config = npk.json("show-config")
+    assert config["version"] in npk("--version").out
+    assert config["durabilities"] == ["none", "process", "power"]
+    assert config["file_extensions"] == [".npy", ".txt"]
+    assert "float32" in config["dtypes"] and config["store_format_version"] == 1
+    cosine = next(metric for metric in config["metrics"] if metric["name"] == "cosine")
+    assert cosine["better"] == "larger" and "float32" in cosine["dtypes"]
+    text = npk("show-config").out
+    assert config["simd_target"] in text and "cosine (larger is better)" in text

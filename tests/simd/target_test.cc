@@ -1,0 +1,91 @@
+#include "simd/target.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "simd/scan.h"
+#include "tests/support/support.h"
+
+namespace npk::simd {
+namespace {
+
+#if defined(__x86_64__)
+std::set<std::string> processor_flags() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(cpuinfo, line)) {
+    if (line.rfind("flags", 0) == 0) break;
+  }
+  std::istringstream words(line);
+  std::set<std::string> flags;
+  for (std::string word; words >> word;) flags.insert(word);
+  return flags;
+}
+
+// The kernel's list of features, not Highway's, says what should be there.
+TEST(Targets, EveryTargetOfThisProcessorIsAvailable) {
+  const std::set<std::string> flags = processor_flags();
+  const auto has = [&](std::initializer_list<const char*> wanted) {
+    return std::all_of(wanted.begin(), wanted.end(),
+                       [&](const char* flag) { return flags.count(flag) != 0; });
+  };
+  std::set<Target> expected = {Target::kScalar};
+  if (has({"ssse3"})) expected.insert(Target::kSsse3);
+  if (has({"sse4_1", "sse4_2", "pclmulqdq", "aes"})) expected.insert(Target::kSse4);
+  if (has({"avx2", "fma", "bmi1", "bmi2", "f16c"})) expected.insert(Target::kAvx2);
+  if (has({"avx2", "fma", "avx512f", "avx512vl", "avx512dq", "avx512bw", "avx512cd"})) {
+    expected.insert(Target::kAvx3);
+    if (has({"avx512_vnni", "avx512_vpopcntdq", "avx512_bitalg", "avx512vbmi"})) {
+      expected.insert(Target::kAvx3Dl);
+    }
+  }
+  const auto available = available_targets();
+  for (const Target target : available) {
+    std::printf("target %s\n", std::string(target_name(target)).c_str());
+  }
+  EXPECT_EQ(std::set<Target>(available.begin(), available.end()), expected);
+}
+#endif
+
+TEST(Targets, NamesGoBothWaysInAnyCase) {
+  for (const Target target : available_targets()) {
+    std::string name(target_name(target));
+    NPK_ASSERT_OK_AND_ASSIGN(const Target upper, target_from_name(name));
+    EXPECT_EQ(upper, target);
+    for (char& c : name) c = static_cast<char>(std::tolower(c));
+    NPK_ASSERT_OK_AND_ASSIGN(const Target lower, target_from_name(name));
+    EXPECT_EQ(lower, target);
+  }
+}
+
+TEST(Targets, AWrongNameListsThoseThatThereAre) {
+  NPK_EXPECT_ERROR(target_from_name("avx9"), kInvalidArgument, "'avx9'");
+  NPK_EXPECT_ERROR(target_from_name("avx9"), kInvalidArgument, "SCALAR");
+  for (const Target target : available_targets()) {
+    NPK_EXPECT_ERROR(target_from_name(""), kInvalidArgument, std::string(target_name(target)));
+  }
+}
+
+TEST(Targets, EachVectorTargetHasScanKernelsOfItsOwn) {
+  std::set<const ScanKernels*> tables;
+  std::set<const SelectKernels*> selections;
+  for (const Target target : available_targets()) {
+    if (target == Target::kAvx3Dl) continue;  // Shares those of AVX3.
+    EXPECT_TRUE(tables.insert(&scan_kernels(target)).second) << target_name(target);
+    EXPECT_TRUE(selections.insert(&select_kernels(target)).second) << target_name(target);
+  }
+  EXPECT_EQ(&scan_kernels(Target::kScalar), &scalar_scan_kernels());
+}
+
+TEST(Targets, EachTargetHasBitKernelsOfItsOwn) {
+  std::set<const BitKernels*> tables;
+  for (const Target target : available_targets()) {
+    EXPECT_TRUE(tables.insert(&bit_kernels(target)).second) << target_name(target);
+  }
+}
+
+}  // namespace
+}  // namespace npk::simd
