@@ -36,7 +36,7 @@ BUILD_PACKAGES=(
 # shellcheck disable=SC2034
 # … and to run everything that scripts/test runs.
 TEST_PACKAGES=(
-  clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
+  clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
   python3 python3-venv git shellcheck strace procps
 )
 
@@ -125,4 +125,16 @@ build() {
   fi
   cmake --build "$ROOT/build/$preset" --parallel "${NPK_JOBS:-$(nproc)}" "${targets[@]}" >&2 ||
     fail "building '$preset' failed" "The compiler's message is above."
+}
+
+# instrumented_tests [CTEST OPTION]...: tests of the build with sanitizers and counters (preset
+# asan). A part of the randomised work that the optimised build does in full, and without the arrays
+# beyond 4 GiB: this run is there to look at each line.
+PROFILES=$ROOT/build/asan/profiles
+instrumented_tests() {
+  cd "$ROOT"
+  rm -rf "$PROFILES"
+  NPK_STRESS_SECONDS=10 NPK_KILLS=100 NPK_SIM_PERCENT=10 LLVM_PROFILE_FILE=$PROFILES/%2m.profraw \
+    ctest --preset asan --exclude-regex BeyondFourGiB --parallel "${NPK_JOBS:-$(nproc)}" \
+    --no-tests=error "$@"
 }

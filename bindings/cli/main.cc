@@ -96,6 +96,10 @@ int run_verb(Console& console, const Run& run) {
     return written.is_ok() ? *code : fail(console, written);
   } catch (const std::bad_alloc&) {
     return fail(console, Status::resource_exhausted("not enough memory"));
+  } catch (const CLI::ParseError&) {
+    throw;  // A verb that found its arguments wrong.
+  } catch (const std::exception& error) {
+    return fail(console, Status::internal(concat("unexpected: ", error.what())));
   }
 }
 

@@ -1,6 +1,8 @@
 #include "core/store/log.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "core/store/codec.h"
 #include "npk/internal/text.h"
@@ -154,11 +156,19 @@ Result<LoggedCommit> LogReader::next_commit() {
 
 Result<std::optional<uint64_t>> LogReader::find_commit_behind_end() {
   NPK_ASSIGN_OR_RETURN(const uint64_t log_size, log_.size_bytes());
-  std::vector<std::byte> block(1u << 20);
+  if (position_.offset_bytes >= log_size) return std::optional<uint64_t>();
+  std::vector<std::byte> block(std::min<uint64_t>(log_size - position_.offset_bytes, 1u << 20));
   for (uint64_t base = position_.offset_bytes; base < log_size; base += block.size()) {
     NPK_ASSIGN_OR_RETURN(const uint64_t found, log_.read_some_at(base, block));
-    for (uint64_t at = 0; at + kRecordAlignment <= found; at += kRecordAlignment) {
-      if (get_le<uint32_t>(block.data() + at) != kRecordMagic) continue;
+    const std::byte* next = block.data();
+    const std::byte* const end = next + found / kRecordAlignment * kRecordAlignment;
+    // Nearly all of it is zeros: look for the first byte of the magic.
+    while ((next = static_cast<const std::byte*>(
+                std::memchr(next, kRecordMagic & 0xff, static_cast<size_t>(end - next))))) {
+      const auto at = static_cast<uint64_t>(next++ - block.data());
+      if (at % kRecordAlignment != 0 || get_le<uint32_t>(block.data() + at) != kRecordMagic) {
+        continue;
+      }
       LogPosition position;
       position.offset_bytes = base + at;
       NPK_ASSIGN_OR_RETURN(const auto record, read_record(position, false));

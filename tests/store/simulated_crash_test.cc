@@ -5,6 +5,7 @@
 // after every power cut that the file system's rules allow, and must hold the state after the
 // operations that were acknowledged, or that with the one under way as well. From some of these
 // states recovery itself dies at each of its calls, and is repeated. At last the store must go on.
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "io/sim_env.h"
 #include "npk/internal/text.h"
 #include "npk/store.h"
+#include "tests/support/child_process.h"
 #include "tests/support/support.h"
 
 namespace npk {
@@ -158,10 +160,10 @@ class Workload {
     SimEnv env(SimDisk::make(random_()));
     {
       NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, kPath, options_of(durability_)));
-      const std::vector<float> b = floats(18, 1);
+      const std::vector<float> b = floats(36, 1);
       const std::vector<uint8_t> c{1, 2, 3, 4, 5, 6};
       NPK_ASSERT_OK(store.save_arrays({{"a", ArrayView::of(b, {18})},
-                                       {"b", ArrayView::of(b, {6, 3})},
+                                       {"b", ArrayView::of(b, {12, 3})},
                                        {"c", ArrayView::of(c, {3, 2})}}));
       NPK_ASSERT_OK(store.drop_arrays("b", Rows::list({2})));
       NPK_ASSERT_OK(store.close());
@@ -271,6 +273,7 @@ class Workload {
 
 void run_all(Durability durability, size_t longest, uint64_t one_in) {
   std::mt19937_64 random(testing::test_seed());
+  one_in = one_in * 100 / std::max<uint64_t>(1, testing::env_number("NPK_SIM_PERCENT", 100));
   Tally tally;
   std::vector<std::vector<size_t>> level{{}};
   for (size_t length = 1; length <= longest; ++length) {

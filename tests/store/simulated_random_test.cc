@@ -3,7 +3,7 @@
 //
 // What must come out: durability power, and process after a kill: all that was acknowledged, and
 // the operation under way whole or not at all. Process after a power cut: a store that opens and
-// whose arrays can be read. NPK_SEED repeats a run; NPK_SIM_WORKLOADS sets how many workloads.
+// whose arrays can be read. NPK_SEED repeats a run; NPK_SIM_PERCENT runs a part of them.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -189,7 +189,9 @@ class Simulated : public ::testing::Test {
     return env.disk()->after_power_cut(io::CrashPolicy::kRandomSubset, chance);
   }
 
-  uint64_t workloads(uint64_t otherwise) { return env_number("NPK_SIM_WORKLOADS", otherwise); }
+  static uint64_t workloads(uint64_t all) {
+    return (all * env_number("NPK_SIM_PERCENT", 100) + 99) / 100;
+  }
 
   Random random_{test_seed()};
   uint64_t states_ = 0;

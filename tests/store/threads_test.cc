@@ -112,6 +112,7 @@ TEST_F(Threads, ReadersLiveThroughCompactOverwriteDropAndCreate) {
   ParallelIO store = open();
   NPK_ASSERT_OK(store.save_arrays({{"a", view_of(rows(2'000))}}));
   std::atomic<uint64_t> round = 0;
+  const std::vector<StressRow> some = rows(500);  // A batch reads its views at the commit.
   const auto change = [&]() -> std::string {
     switch (++round % 5) {
       case 0:
@@ -122,7 +123,7 @@ TEST_F(Threads, ReadersLiveThroughCompactOverwriteDropAndCreate) {
         return text(store.compact_array("a"));
       case 3: {
         WriteBatch batch;
-        batch.drop_array("a").save_array("a", view_of(rows(500)));
+        batch.drop_array("a").save_array("a", view_of(some));
         return text(store.commit(batch));
       }
       default:
@@ -164,9 +165,10 @@ TEST_F(Threads, ReadersLiveThroughCompactOverwriteDropAndCreate) {
 
 TEST_F(Threads, BatchesOverTwoArraysAreNeverSeenHalfByListings) {
   ParallelIO store = open();
+  const std::vector<StressRow> three = rows(3);
   const auto both = [&]() -> std::string {
     WriteBatch batch;
-    batch.save_array("x", view_of(rows(3))).save_array("y", view_of(rows(3)));
+    batch.save_array("x", view_of(three)).save_array("y", view_of(three));
     Status status = store.commit(batch);
     if (!status.is_ok()) return status.to_string();
     return text(store.drop_arrays(std::vector<std::string>{"x", "y"}));
