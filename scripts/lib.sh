@@ -132,7 +132,7 @@ build() {
 # beyond 4 GiB: this run is there to look at each line.
 PROFILES=$ROOT/build/asan/profiles
 instrumented_tests() {
-  cd "$ROOT"
+  cd "$ROOT" || return
   rm -rf "$PROFILES"
   NPK_STRESS_SECONDS=10 NPK_KILLS=100 NPK_SIM_PERCENT=10 LLVM_PROFILE_FILE=$PROFILES/%2m.profraw \
     ctest --preset asan --exclude-regex BeyondFourGiB --parallel "${NPK_JOBS:-$(nproc)}" \
