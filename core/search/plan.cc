@@ -149,17 +149,19 @@ void Plan::score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_
                         size_t count, double* scores, double* scratch) const {
   // What a core can have under way at once, and no more than stays in its first-level cache.
   constexpr uint64_t kAheadBytes = 4096;
-  constexpr uint64_t kLineBytes = 64;
-  const uint64_t line_bytes = std::min<uint64_t>(row_bytes, kAheadBytes);
   const auto ahead = static_cast<size_t>(kAheadBytes / std::max<uint64_t>(1, row_bytes) + 1);
-  const auto ask_for = [&](size_t i) {
-    const std::byte* row = rows + numbers[i] * row_bytes;
-    for (uint64_t line = 0; line < line_bytes; line += kLineBytes) __builtin_prefetch(row + line);
-  };
-  for (size_t i = 0; i < std::min(ahead, count); ++i) ask_for(i);
-  for (size_t i = 0; i < count; ++i) {
-    if (i + ahead < count) ask_for(i + ahead);
-    scan_(query_.data(), {rows + numbers[i] * row_bytes, 1, dims_, 0}, scores + i, scratch + i);
+  for (size_t i = 0; i < count;) {
+    // Rows that lie together are one block.
+    size_t run = 1;
+    while (i + run < count && numbers[i + run] == numbers[i] + run) ++run;
+    const size_t later = std::min(i + ahead, count - 1);
+    // The kernel asks for memory as it goes: for the line of the row that comes so much later. A
+    // row that does not begin with a line has one line more.
+    const uint64_t ahead_bytes = (numbers[later] - numbers[i]) * row_bytes;
+    __builtin_prefetch(rows + (numbers[later] + 1) * row_bytes - 1);
+    scan_(query_.data(), {rows + numbers[i] * row_bytes, run, dims_, ahead_bytes}, scores + i,
+          scratch + i);
+    i += run;
   }
   finish(count, scores, scratch);
 }

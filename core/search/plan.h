@@ -44,8 +44,7 @@ class Plan {
   /// Canonical scores of rows back to back. Requires: scratch holds `count` numbers too.
   void score(const std::byte* rows, size_t count, double* scores, double* scratch) const;
 
-  /// As score(), for the rows numbers[i] of those that begin at `rows`, one by one, each asked for
-  /// a few rows ahead.
+  /// As score(), for the rows numbers[i], ascending, of those that begin at `rows`.
   void score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
                     size_t count, double* scores, double* scratch) const;
 
