@@ -66,7 +66,7 @@ class Walker {
     gather_rows_ = std::clamp<uint64_t>(fit, 1, kBlockRows);
   }
 
-  void run(std::atomic<uint64_t>& next_row, Control& control) {
+  SearchStats run(std::atomic<uint64_t>& next_row, Control& control) {
     const uint64_t chunk = rows_per_chunk(rows_);
     for (;;) {
       const uint64_t begin = next_row.fetch_add(chunk, std::memory_order_relaxed);
@@ -75,20 +75,25 @@ class Walker {
       for (uint64_t row = begin; row < end; row += kBlockRows) {
         take_block(row, std::min(row + kBlockRows, end));
       }
-      if (!control.done(end - begin)) return;
+      if (!control.done(end - begin)) return stats_;
     }
     flush();
+    return stats_;
   }
 
  private:
   void take_block(uint64_t begin, uint64_t end) {
     const size_t count = end - begin;
-    if (rows_.selection() == nullptr) return give(begin, count, kAllWords);
+    if (rows_.selection() == nullptr) {
+      stats_.scored_rows += count;
+      return give(begin, count, kAllWords);
+    }
     std::array<uint64_t, kBlockRows / 64> words{};
     rows_.selection()->selected_words(begin, end, words.data());
     size_t selected = 0;
     for (const uint64_t word : words) selected += static_cast<size_t>(std::popcount(word));
     if (selected == 0) return;
+    stats_.scored_rows += selected;
     // Memory in sequence is so much faster that reading a third in vain does not matter (measured).
     if (selected * 3 >= count * 2) {
       flush();
@@ -103,6 +108,7 @@ class Walker {
 
   void give(uint64_t begin, size_t count, std::span<const uint64_t> words) {
     const std::byte* rows = rows_.block(begin, begin + count, buffer_);
+    stats_.read_bytes += count * rows_.row_bytes();
     sink_.take({rows, count, {begin, nullptr}, words, false});
   }
 
@@ -116,6 +122,7 @@ class Walker {
     const bool is_list = sink_.takes_lists() && rows_.is_direct();
     const std::byte* rows =
         is_list ? rows_.address(0) : rows_.gather({gathered_.data(), gathered_count_}, buffer_);
+    stats_.read_bytes += gathered_count_ * rows_.row_bytes();
     sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list});
     gathered_count_ = 0;
   }
@@ -126,6 +133,7 @@ class Walker {
   std::array<uint64_t, kBlockRows> gathered_;
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
+  SearchStats stats_;
 };
 
 }  // namespace
@@ -154,12 +162,20 @@ void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worke
 }
 
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
-                 const Progress& progress) {
+                 const Progress& progress, SearchStats* stats) {
   Control control(progress, rows.rows());
   std::atomic<uint64_t> next_row{0};
-  run_on_threads(static_cast<uint32_t>(sinks.size()),
-                 [&](uint32_t thread) { Walker(rows, *sinks[thread]).run(next_row, control); });
+  std::vector<SearchStats> of_threads(sinks.size());
+  run_on_threads(static_cast<uint32_t>(sinks.size()), [&](uint32_t thread) {
+    of_threads[thread] = Walker(rows, *sinks[thread]).run(next_row, control);
+  });
   if (control.is_cancelled()) return Status::failed_precondition("the search was cancelled");
+  if (stats == nullptr) return {};
+  *stats = {};
+  for (const SearchStats& part : of_threads) {
+    stats->scored_rows += part.scored_rows;
+    stats->read_bytes += part.read_bytes;
+  }
   return {};
 }
 

@@ -53,9 +53,10 @@ void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worke
 
 using Progress = std::function<bool(uint64_t, uint64_t)>;
 
-/// One thread per sink. Errors: FailedPrecondition if `progress` says so.
+/// One thread per sink. `stats` may be null.
+/// Errors: FailedPrecondition if `progress` says so.
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
-                 const Progress& progress);
+                 const Progress& progress, SearchStats* stats);
 
 }  // namespace npk::internal
 

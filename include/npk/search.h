@@ -75,10 +75,17 @@ class Where {
   std::shared_ptr<const Set> set_;
 };
 
+/// What a search did.
+struct SearchStats {
+  uint64_t scored_rows = 0;  ///< Rows that were held against the queries; of many queries, once.
+  uint64_t read_bytes = 0;   ///< Bytes of rows that were read.
+};
+
 struct SearchOptions {
   // Behaviour.
   Metric metric = Metric::kCosine;
-  /// Rows to return; more than there are returns them all, 0 none. No say in a range search.
+  /// Rows to return; more than there are returns them all, 0 none. No say in a range search, which
+  /// a threshold with UINT64_MAX is too.
   uint64_t k = 10;
   /// Only rows that score at least this; for metrics whose larger value is the better one.
   std::optional<double> min_score = {};
@@ -93,6 +100,8 @@ struct SearchOptions {
   /// progress(done_rows, total_rows), from one thread at a time and any thread; false cancels, and
   /// the search answers FailedPrecondition.
   std::function<bool(uint64_t, uint64_t)> progress = {};
+  /// If given, set by a search that returned OK. Lifetime: of the search.
+  SearchStats* stats = nullptr;
 };
 
 /// The nearest rows, best first.
