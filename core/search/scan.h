@@ -1,6 +1,6 @@
 // The scan: hands the selected rows of a source to one sink per thread, in blocks.
 //
-// 1. A thread takes a chunk from a shared counter, so that a slow thread takes fewer.
+// 1. A thread takes a chunk from a shared queue, so that a slow thread takes fewer.
 // 2. Of each block of 256 rows it asks which are selected. None: nothing is read. Nearly all: the
 //    block goes to the sink where it lies, with the words that say which count. Else their numbers
 //    are kept, and once 256 rows are together they go to the sink as a list, or copied back to back

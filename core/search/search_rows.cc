@@ -34,6 +34,7 @@ Status open_rows(const SearchedRows& searched, const Where& where, Rows& rows) {
   }
   NPK_ASSIGN_OR_RETURN(
       rows.source, RowSource::create(searched.rows, rows.selection ? &*rows.selection : nullptr));
+  rows.source->set_file(searched.file);
   return {};
 }
 

@@ -77,8 +77,10 @@ class Where {
 
 /// What a search did.
 struct SearchStats {
-  uint64_t scored_rows = 0;  ///< Rows that were held against the queries; of many queries, once.
-  uint64_t read_bytes = 0;   ///< Bytes of rows that were read.
+  uint64_t scored_rows = 0;   ///< Rows that were held against the queries; of many queries, once.
+  uint64_t read_bytes = 0;    ///< Bytes of rows that were read, from wherever.
+  uint64_t direct_bytes = 0;  ///< Read from the file around the page cache, by io_uring.
+  uint64_t copied_bytes = 0;  ///< Read from the file through the page cache, by pread.
 };
 
 struct SearchOptions {
