@@ -96,6 +96,8 @@ Json json_stats(const Totals& totals) {
   stats["queries"] = totals.queries;
   stats["elapsed_us"] = std::chrono::duration_cast<std::chrono::microseconds>(totals.time).count();
   stats["read_bytes"] = totals.stats.read_bytes;
+  stats["direct_bytes"] = totals.stats.direct_bytes;
+  stats["copied_bytes"] = totals.stats.copied_bytes;
   stats["scored_rows"] = totals.stats.scored_rows;
   stats["gigabytes_per_second"] = totals.gigabytes_per_second();
   stats["simd_target"] = simd_target();
@@ -107,9 +109,13 @@ void print_stats(Console& console, const Totals& totals) {
   std::snprintf(speed.data(), speed.size(), "%.3f ms, %.2f GB/s", totals.seconds() * 1e3,
                 totals.gigabytes_per_second());
   const std::string queries = totals.queries == 1 ? "1 query" : concat(totals.queries, " queries");
-  console.note(concat(queries, ", ", counted(totals.stats.scored_rows, "row"), " scored, ",
-                      human_bytes(totals.stats.read_bytes), " read in ", speed.data(), ", ",
-                      simd_target()));
+  const auto part = [](uint64_t bytes, const char* way) {
+    return bytes == 0 ? std::string() : concat(" (", human_bytes(bytes), " by ", way, ")");
+  };
+  console.note(concat(
+      queries, ", ", counted(totals.stats.scored_rows, "row"), " scored, ",
+      human_bytes(totals.stats.read_bytes), " read", part(totals.stats.direct_bytes, "io_uring"),
+      part(totals.stats.copied_bytes, "pread"), " in ", speed.data(), ", ", simd_target()));
 }
 
 Status check_labels(const std::vector<TopK>& answers, const Labels* labels,
@@ -147,6 +153,8 @@ Result<std::vector<TopK>> search_batch(const ParallelIO& store, const std::strin
   totals.queries += answers.size();
   totals.stats.scored_rows += stats.scored_rows;
   totals.stats.read_bytes += stats.read_bytes;
+  totals.stats.direct_bytes += stats.direct_bytes;
+  totals.stats.copied_bytes += stats.copied_bytes;
   return answers;
 }
 

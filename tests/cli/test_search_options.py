@@ -1,7 +1,9 @@
 """search: many queries, where, thresholds, one object a query, stats; what makes no sense."""
 
+import ctypes
 import json
 import signal
+import struct
 import subprocess
 import time
 
@@ -251,6 +253,54 @@ def test_an_interrupted_search_ends_by_the_signal(npk, form):
         assert json.loads(out)["error"]["code"] == "FailedPrecondition"
     else:
         assert out == b""
+
+
+WAYS = ["auto", "mmap", "uring", "pread"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_way_of_reading_does_not_change_the_answer(npk, vectors, queries, way):
+    arguments = ["search", "s.npk", "v", "--queries", "q.npy", "--where", "5:250", "--stats"]
+    usual = npk.json(*arguments)
+    forced = json.loads(npk(*arguments, "--json", env={"NPK_IO": way}).out)
+    assert forced["answers"] == usual["answers"]
+    read_from_file = forced["stats"]["direct_bytes"] + forced["stats"]["copied_bytes"]
+    assert read_from_file == (vectors.nbytes if way in ("uring", "pread") else 0)
+    outcome = npk(*arguments, env={"NPK_IO": way})
+    assert ("by " in outcome.err) == (way in ("uring", "pread"))
+
+
+def test_an_unknown_way_of_reading_is_refused(npk, vectors):
+    outcome = npk("search", "s.npk", "v", "--row", "0", code=FAILURE, env={"NPK_IO": "tape"})
+    assert "NPK_IO is 'tape'; it may be auto, mmap, uring or pread" in outcome.err
+
+
+def test_without_io_uring_rows_are_read_all_the_same(npk, vectors):
+    """As in most containers: the system call that makes a ring fails with EPERM."""
+    usual = npk.json("search", "s.npk", "v", "--row", "3")["hits"]
+    done = subprocess.run(
+        [npk.command, "search", "s.npk", "v", "--row", "3", "--json", "--stats"], cwd=npk.folder,
+        env=npk.environment(NPK_IO="uring"), preexec_fn=forbid_io_uring, capture_output=True,
+        check=True)
+    answer = json.loads(done.stdout)
+    assert answer["hits"] == usual
+    assert answer["stats"]["copied_bytes"] == vectors.nbytes
+    done = subprocess.run([npk.command, "show-config", "--json"], preexec_fn=forbid_io_uring,
+                          capture_output=True, check=True)
+    config = json.loads(done.stdout)
+    assert config["io_uring"] is False
+    assert "it is forbidden for this process" in config["io_uring_reason"]
+
+
+def forbid_io_uring():
+    io_uring_setup, no_new_privileges, set_seccomp, filter_mode, refuse = 425, 38, 22, 2, 0x50001
+    code = struct.pack("HBBIHBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, io_uring_setup,
+                       0x06, 0, 0, refuse, 0x06, 0, 0, 0x7FFF0000)
+    memory = ctypes.create_string_buffer(code)
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 4, ctypes.addressof(memory)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(no_new_privileges, 1, 0, 0, 0) == 0
+    assert libc.prctl(set_seccomp, filter_mode, program) == 0
 
 
 def catches(pid: int, number: int) -> bool:
