@@ -5,6 +5,7 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(TBB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(NPK_HWY REQUIRED IMPORTED_TARGET libhwy>=1.0.3)
+pkg_check_modules(NPK_URING REQUIRED IMPORTED_TARGET liburing>=2.2)
 
 find_path(NPK_ROARING_INCLUDE roaring/roaring.h REQUIRED)
 find_library(NPK_ROARING_LIBRARY roaring REQUIRED)
@@ -15,4 +16,4 @@ target_link_libraries(npk_hwy INTERFACE PkgConfig::NPK_HWY)
 add_library(npk_dependencies INTERFACE)
 target_include_directories(npk_dependencies SYSTEM INTERFACE "${NPK_ROARING_INCLUDE}")
 target_link_libraries(npk_dependencies INTERFACE npk_hwy "${NPK_ROARING_LIBRARY}" TBB::tbb
-                      nlohmann_json::nlohmann_json Threads::Threads)
+                      PkgConfig::NPK_URING nlohmann_json::nlohmann_json Threads::Threads)

@@ -17,6 +17,10 @@ std::string_view unsafe_filesystem_name(uint64_t magic) noexcept;
 /// The same for the file system that holds `path`.
 Result<std::string> unsafe_filesystem_of(const std::string& path);
 
+/// Whether a direct read (O_DIRECT) of the open file sees everything that was stored into shared
+/// mappings of it before. False where that is not known.
+Result<bool> direct_reads_see_mappings(int descriptor, const std::string& path);
+
 }  // namespace npk::io
 
 #endif  // NPK_IO_FILESYSTEM_KIND_H_

@@ -12,6 +12,8 @@
 
 #include "io/errno_status.h"
 #include "io/file_rules.h"
+#include "io/filesystem_kind.h"
+#include "io/uring_reader.h"
 #include "npk/internal/text.h"
 
 namespace npk::io {
@@ -49,6 +51,23 @@ class PosixMapping final : public Mapping {
     if (size_bytes_ == 0) return;
     constexpr int kAdvice[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED};
     ::madvise(data_, size_bytes_, kAdvice[static_cast<size_t>(advice)]);
+  }
+  bool is_resident(uint64_t offset_bytes, uint64_t length_bytes) const override {
+    // Of files that this user may not write, the kernel says that all is in memory.
+    static const auto page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    std::array<unsigned char, 512> pages;
+    uint64_t begin = offset_bytes / page_bytes * page_bytes;
+    const uint64_t end = offset_bytes + length_bytes;
+    while (begin < end) {
+      const uint64_t bytes = std::min<uint64_t>(end - begin, pages.size() * page_bytes);
+      if (::mincore(data_ + begin, bytes, pages.data()) != 0) return true;
+      const auto count = static_cast<ptrdiff_t>((bytes + page_bytes - 1) / page_bytes);
+      const bool is_in_memory = std::all_of(pages.begin(), pages.begin() + count,
+                                            [](unsigned char page) { return (page & 1) != 0; });
+      if (!is_in_memory) return false;
+      begin += bytes;
+    }
+    return true;
   }
 };
 
@@ -233,6 +252,27 @@ Result<std::shared_ptr<Mapping>> PosixFile::map(uint64_t length_bytes, MapMode m
   }
   return std::shared_ptr<Mapping>(
       std::make_shared<PosixMapping>(static_cast<std::byte*>(address), length_bytes));
+}
+
+Result<std::unique_ptr<DirectReader>> PosixFile::direct_reader(
+    const DirectReaderOptions& options) const {
+  NPK_ASSIGN_OR_RETURN(const bool is_coherent, direct_reads_see_mappings(descriptor_.get(), path_));
+  if (!is_coherent) {
+    return Status::unsupported(
+               "its file system is none of those of which it is known that direct reads see what "
+               "was stored into mappings")
+        .with_path(path_);
+  }
+  // Not by its path, under which there may be another file by now.
+  const std::string self = concat("/proc/self/fd/", descriptor_.get());
+  Descriptor direct(
+      retry_interrupted([&] { return ::open(self.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC); }));
+  if (!direct.is_open()) {
+    return Status::unsupported("it cannot be opened for direct reads (O_DIRECT)")
+        .with_path(path_)
+        .with_errno(errno);
+  }
+  return UringReader::create(*this, std::move(direct), options);
 }
 
 Result<bool> PosixFile::set_lock(uint64_t byte, short type, std::string_view action) {

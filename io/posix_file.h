@@ -46,6 +46,8 @@ class PosixFile final : public File {
   Status sync() override;
   Result<uint64_t> size_bytes() const override;
   Result<std::shared_ptr<Mapping>> map(uint64_t length_bytes, MapMode mode) override;
+  Result<std::unique_ptr<DirectReader>> direct_reader(
+      const DirectReaderOptions& options) const override;
   Result<bool> try_lock(uint64_t byte, bool shared) override;
   Status unlock(uint64_t byte) override;
 

@@ -40,7 +40,7 @@ def replaced(text: str, name: str, lines: list[str]) -> str:
 def main() -> int:
     machine = (RESULTS / "machine.txt").read_text(encoding="utf-8").strip()
     suites = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-              for name in ("store", "search")}
+              for name in ("store", "search", "stream")}
     for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
         text = page.read_text(encoding="utf-8")
         text = replaced(text, "machine", [machine])

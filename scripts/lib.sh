@@ -31,7 +31,7 @@ fail() {
 BUILD_PACKAGES=(
   g++ cmake ninja-build pkg-config
   libhwy-dev libroaring-dev libtbb-dev nlohmann-json3-dev libcli11-dev
-  libgtest-dev libgmock-dev libbenchmark-dev liburing-dev libzstd-dev
+  libgtest-dev libgmock-dev libbenchmark-dev liburing-dev
 )
 # shellcheck disable=SC2034
 # … and to run everything that scripts/test runs.

@@ -119,8 +119,9 @@ int run_command(int count, char** arguments) {
     return written.is_ok() ? kSuccess : fail(console, written);
   } catch (const CLI::ParseError& error) {
     // The parse may have ended before it came to --json or knew the verb.
-    console.json = std::any_of(arguments, arguments + count,
-                               [](std::string_view text) { return text == "--json"; });
+    console.json = std::any_of(arguments, arguments + count, [](std::string_view text) {
+      return text == "--json" || text == "--jsonl";
+    });
     if (count > 1 && runs.contains(arguments[1])) console.command = arguments[1];
     return fail_usage(console, error.what());
   }

@@ -1,7 +1,9 @@
 // verify, show-config.
 #include "bindings/cli/progress.h"
 #include "bindings/cli/verb.h"
+#include "io/direct_reader.h"
 #include "npk/internal/text.h"
+#include "simd/target.h"
 
 namespace npk::cli {
 namespace {
@@ -56,12 +58,28 @@ Result<int> run_verify(Console& console, const StoreArguments& store) {
   return report.is_clean() ? kSuccess : kIntegrity;
 }
 
+std::string compiler() {
+#if defined(__clang__)
+  return concat("Clang ", __clang_major__, ".", __clang_minor__, ".", __clang_patchlevel__);
+#else
+  return concat("GCC ", __GNUC__, ".", __GNUC_MINOR__, ".", __GNUC_PATCHLEVEL__);
+#endif
+}
+
 Json json_config(const Console& console) {
   Json object = console.object();
   object["version"] = kVersion;
   object["store_format_version"] = kStoreFormatVersion;
   object["simd_target"] = simd_target();
   object["simd_capabilities"] = simd_capabilities();
+  Json& targets = object["simd_targets"] = Json::array();
+  for (const simd::Target target : simd::available_targets()) {
+    targets.push_back(simd::target_name(target));
+  }
+  object["compiler"] = compiler();
+  const Status uring = io::uring_status();
+  object["io_uring"] = uring.is_ok();
+  object["io_uring_reason"] = uring.is_ok() ? Json(nullptr) : Json(uring.message());
   object["durabilities"] = {"none", "process", "power"};
   object["file_extensions"] = file_extensions();
   Json& dtypes = object["dtypes"] = Json::array();
@@ -92,7 +110,10 @@ Result<int> run_show_config(Console& console) {
   if (console.json) return kSuccess;
   console.write(concat(
       "npk ", kVersion, "\nstore format   ", kStoreFormatVersion, "\nSIMD target    ",
-      simd_capabilities(), "\ndurability     ", joined(config["durabilities"]), "\nfiles          ",
+      simd_capabilities(), "\ncompiler       ", config["compiler"].get<std::string>(),
+      "\nio_uring       ",
+      config["io_uring"].get<bool>() ? "available" : config["io_uring_reason"].get<std::string>(),
+      "\ndurability     ", joined(config["durabilities"]), "\nfiles          ",
       joined(config["file_extensions"]), "\nelement types  ", joined(config["dtypes"]), "\n"));
   for (const Json& metric : config["metrics"]) {
     const std::string dtypes = joined(metric["dtypes"]);

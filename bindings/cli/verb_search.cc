@@ -1,9 +1,13 @@
 // search.
+#include <array>
+#include <chrono>
+#include <cstdio>
+
 #include "bindings/cli/labels.h"
 #include "bindings/cli/progress.h"
-#include "bindings/cli/table.h"
-#include "bindings/cli/values.h"
+#include "bindings/cli/search_output.h"
 #include "bindings/cli/verb.h"
+#include "bindings/cli/where_argument.h"
 #include "npk/internal/text.h"
 
 namespace npk::cli {
@@ -11,33 +15,53 @@ namespace {
 
 using internal::concat;
 
+// Few enough that what is kept for each query stays small, many enough for the kernels.
+constexpr uint64_t kDefaultBatch = 1024;
+
 struct Arguments {
   StoreArguments store;
   std::string name;
   std::optional<std::string> query_file;
+  std::optional<std::string> queries_file;
   std::optional<int64_t> query_row;
   std::optional<std::string> query_label;
   std::optional<std::string> labels;
+  WhereArgument where;
   SearchOptions options;
+  const CLI::Option* k = nullptr;
+  uint64_t batch = kDefaultBatch;
+  bool json_lines = false;
+  bool wants_stats = false;
 };
 
-void check_usage(const Arguments& arguments) {
-  const int queries = (arguments.query_file ? 1 : 0) + (arguments.query_row ? 1 : 0) +
-                      (arguments.query_label ? 1 : 0);
+void check_usage(const Console& console, const Arguments& arguments) {
+  const int queries = (arguments.query_file ? 1 : 0) + (arguments.queries_file ? 1 : 0) +
+                      (arguments.query_row ? 1 : 0) + (arguments.query_label ? 1 : 0);
   if (queries != 1) {
-    throw CLI::ValidationError("search", "give one of --query FILE, --row ROW and --like LABEL");
+    throw CLI::ValidationError(
+        "search", "give one of --query FILE, --queries FILE, --row ROW and --like LABEL");
   }
   if (arguments.query_label && !arguments.labels) {
     throw CLI::ValidationError("--like", "needs --labels, to know which row has the label");
   }
+  if (arguments.json_lines && console.json) {
+    throw CLI::ValidationError("--jsonl",
+                               "one object a query, or one in all with --json: not both");
+  }
 }
 
-/// The query, and in `object` where it came from.
-Result<Array> read_query(Console& console, const Arguments& arguments, const ParallelIO& store,
-                         const Labels* labels, Json& object) {
+/// The query or queries, and in `object` where they came from.
+Result<ArrayView> read_queries(Console& console, const Arguments& arguments,
+                               const ParallelIO& store, const Labels* labels, Json& object) {
+  if (arguments.queries_file) {
+    NPK_ASSIGN_OR_RETURN(ArrayView queries, open_file(*arguments.queries_file));
+    object["query"] = {{"file", *arguments.queries_file}, {"count", queries.rows()}};
+    return queries;
+  }
   if (arguments.query_file) {
     object["query"] = {{"file", *arguments.query_file}};
-    return read_npy(*arguments.query_file);
+    NPK_ASSIGN_OR_RETURN(const Array query, read_npy(*arguments.query_file));
+    return query.view();
   }
   int64_t row = arguments.query_row.value_or(0);
   if (arguments.query_label) {
@@ -51,48 +75,124 @@ Result<Array> read_query(Console& console, const Arguments& arguments, const Par
   } else {
     object["query"] = {{"row", row}};
   }
-  return store.read_rows(arguments.name, Rows::list({row}));
+  NPK_ASSIGN_OR_RETURN(const Array query, store.read_rows(arguments.name, Rows::list({row})));
+  return query.view();
 }
 
-Json json_hits(const TopK& hits, const Labels* labels) {
-  Json list = Json::array();
-  for (size_t i = 0; i < hits.rows.size(); ++i) {
-    Json hit;
-    hit["rank"] = i + 1;
-    hit["row"] = hits.rows[i];
-    hit["score"] = json_number(hits.scores[i]);
-    if (labels != nullptr) {
-      const Labels::Label label = labels->at(hits.rows[i]);
-      hit["label"] = label.text;
-      hit["description"] = label.description.empty() ? Json(nullptr) : Json(label.description);
+/// What all batches of a run took together.
+struct Totals {
+  uint64_t queries = 0;
+  SearchStats stats;
+  std::chrono::steady_clock::duration time{};
+
+  [[nodiscard]] double seconds() const { return std::chrono::duration<double>(time).count(); }
+  [[nodiscard]] double gigabytes_per_second() const {
+    return seconds() > 0 ? static_cast<double>(stats.read_bytes) / seconds() / 1e9 : 0;
+  }
+};
+
+Json json_stats(const Totals& totals) {
+  Json stats;
+  stats["queries"] = totals.queries;
+  stats["elapsed_us"] = std::chrono::duration_cast<std::chrono::microseconds>(totals.time).count();
+  stats["read_bytes"] = totals.stats.read_bytes;
+  stats["direct_bytes"] = totals.stats.direct_bytes;
+  stats["copied_bytes"] = totals.stats.copied_bytes;
+  stats["scored_rows"] = totals.stats.scored_rows;
+  stats["gigabytes_per_second"] = totals.gigabytes_per_second();
+  stats["simd_target"] = simd_target();
+  return stats;
+}
+
+void print_stats(Console& console, const Totals& totals) {
+  std::array<char, 96> speed;
+  std::snprintf(speed.data(), speed.size(), "%.3f ms, %.2f GB/s", totals.seconds() * 1e3,
+                totals.gigabytes_per_second());
+  const std::string queries = totals.queries == 1 ? "1 query" : concat(totals.queries, " queries");
+  const auto part = [](uint64_t bytes, const char* way) {
+    return bytes == 0 ? std::string() : concat(" (", human_bytes(bytes), " by ", way, ")");
+  };
+  console.note(concat(
+      queries, ", ", counted(totals.stats.scored_rows, "row"), " scored, ",
+      human_bytes(totals.stats.read_bytes), " read", part(totals.stats.direct_bytes, "io_uring"),
+      part(totals.stats.copied_bytes, "pread"), " in ", speed.data(), ", ", simd_target()));
+}
+
+Status check_labels(const std::vector<TopK>& answers, const Labels* labels,
+                    const ArrayMetadata& array) {
+  if (labels == nullptr) return {};
+  for (const TopK& hits : answers) {
+    for (const uint64_t row : hits.rows) {
+      if (row < row_count(array)) continue;
+      return Status::failed_precondition(
+          concat("rows were appended to '", array.name,
+                 "' during the search, and the labels know nothing of them; search again"));
     }
-    list.push_back(std::move(hit));
   }
-  return list;
+  return {};
 }
 
-void print_hits(Console& console, const TopK& hits, const Labels* labels) {
-  std::vector<Table::Column> columns = {{"rank", Table::Align::kRight},
-                                        {"row", Table::Align::kRight},
-                                        {"score", Table::Align::kLeft}};
-  if (labels != nullptr) columns.push_back({"label", Table::Align::kLeft});
-  bool has_descriptions = false;
-  for (const uint64_t row : hits.rows) {
-    has_descriptions |= labels != nullptr && !labels->at(row).description.empty();
+/// Of one query one answer, of queries (count, dimensions) one each.
+Result<std::vector<TopK>> search_batch(const ParallelIO& store, const std::string& name,
+                                       const ArrayView& queries, bool of_many,
+                                       const SearchOptions& options, Totals& totals) {
+  SearchOptions counted_options = options;
+  SearchStats stats;
+  counted_options.stats = &stats;
+  const StreamingVectorEngine engine;
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<TopK> answers;
+  if (of_many) {
+    NPK_ASSIGN_OR_RETURN(answers,
+                         engine.streaming_multi_query_top_k(store, name, queries, counted_options));
+  } else {
+    NPK_ASSIGN_OR_RETURN(TopK hits, engine.top_k(store, name, queries, counted_options));
+    answers.push_back(std::move(hits));
   }
-  if (has_descriptions) columns.push_back({"description", Table::Align::kLeft});
-  Table table(console, std::move(columns));
-  for (size_t i = 0; i < hits.rows.size(); ++i) {
-    std::vector<std::string> cells = {std::to_string(i + 1), std::to_string(hits.rows[i]),
-                                      number_text(hits.scores[i])};
-    if (labels != nullptr) cells.push_back(printable(labels->at(hits.rows[i]).text));
-    if (has_descriptions) cells.push_back(printable(labels->at(hits.rows[i]).description));
-    table.add(std::move(cells));
+  totals.time += std::chrono::steady_clock::now() - begin;
+  totals.queries += answers.size();
+  totals.stats.scored_rows += stats.scored_rows;
+  totals.stats.read_bytes += stats.read_bytes;
+  totals.stats.direct_bytes += stats.direct_bytes;
+  totals.stats.copied_bytes += stats.copied_bytes;
+  return answers;
+}
+
+/// Batch after batch, each of one committed state.
+Status search_all(Console& console, const Arguments& arguments, const ParallelIO& store,
+                  const ArrayMetadata& array, const ArrayView& queries, const Labels* labels,
+                  SearchOutput& output, Totals& totals) {
+  SearchOptions options = arguments.options;
+  NPK_ASSIGN_OR_RETURN(options.where, arguments.where.resolve(row_count(array)));
+  const bool has_threshold = options.min_score || options.max_distance;
+  if (has_threshold && arguments.k->count() == 0) options.k = UINT64_MAX;
+  const bool of_many = arguments.queries_file.has_value();
+  const bool is_split = of_many && queries.dimensions() == 2 && queries.rows() > 0;
+  const uint64_t rows = is_split ? queries.rows() : 1;
+  const uint64_t batch = is_split && arguments.batch > 0 ? arguments.batch : rows;
+  for (uint64_t begin = 0; begin < rows; begin += std::min(batch, rows - begin)) {
+    std::vector<TopK> answers;
+    {
+      ProgressBar bar(console, concat("searching ", array.name), ProgressBar::Unit::kRows);
+      options.progress = bar.callback();
+      const ArrayView part =
+          is_split ? queries.slice_rows(begin, begin + std::min(batch, rows - begin)) : queries;
+      Result<std::vector<TopK>> found =
+          search_batch(store, array.name, part, of_many, options, totals);
+      if (!found && begin > 0) {
+        return std::move(found).status().with_context(concat("queries from ", begin, " on"));
+      }
+      NPK_ASSIGN_OR_RETURN(answers, std::move(found));
+    }
+    NPK_RETURN_IF_ERROR(check_labels(answers, labels, array));
+    for (const TopK& hits : answers) output.add(hits);
   }
+  return {};
 }
 
 Result<int> run_search(Console& console, const Arguments& arguments) {
-  check_usage(arguments);
+  check_usage(console, arguments);
+  if (arguments.json_lines) console.json = true;
   NPK_ASSIGN_OR_RETURN(const ParallelIO store, open_store(arguments.store, Access::kRead));
   NPK_ASSIGN_OR_RETURN(const ArrayMetadata array, store.get_array_metadata(arguments.name));
   std::optional<Labels> labels;
@@ -100,29 +200,24 @@ Result<int> run_search(Console& console, const Arguments& arguments) {
     NPK_ASSIGN_OR_RETURN(labels, Labels::open(store, *arguments.labels, array));
   }
   const Labels* const known_labels = labels ? &*labels : nullptr;
+  const bool is_range =
+      arguments.k->count() == 0 && (arguments.options.min_score || arguments.options.max_distance);
   Json object = console.object();
   object["store"] = arguments.store.path;
   object["array"] = array.name;
   object["metric"] = metric_info(arguments.options.metric).name;
-  object["k"] = arguments.options.k;
-  NPK_ASSIGN_OR_RETURN(const Array query,
-                       read_query(console, arguments, store, known_labels, object));
-  TopK hits;
-  {
-    ProgressBar bar(console, concat("searching ", array.name), ProgressBar::Unit::kRows);
-    SearchOptions options = arguments.options;
-    options.progress = bar.callback();
-    NPK_ASSIGN_OR_RETURN(hits, StreamingVectorEngine().top_k(store, array.name, query, options));
-  }
-  for (const uint64_t row : hits.rows) {
-    if (known_labels == nullptr || row < row_count(array)) continue;
-    return Status::failed_precondition(
-        concat("rows were appended to '", array.name,
-               "' during the search, and the labels know nothing of them; search again"));
-  }
-  if (!console.json) print_hits(console, hits, known_labels);
-  if (console.json) object["hits"] = json_hits(hits, known_labels);
-  console.print(object);
+  object["k"] = is_range ? Json(nullptr) : Json(arguments.options.k);
+  NPK_ASSIGN_OR_RETURN(const ArrayView queries,
+                       read_queries(console, arguments, store, known_labels, object));
+  const SearchFormat format = arguments.json_lines ? SearchFormat::kJsonLines
+                              : console.json       ? SearchFormat::kJson
+                                                   : SearchFormat::kTable;
+  SearchOutput output(console, format, known_labels, arguments.queries_file.has_value());
+  Totals totals;
+  NPK_RETURN_IF_ERROR(
+      search_all(console, arguments, store, array, queries, known_labels, output, totals));
+  output.finish(std::move(object), arguments.wants_stats ? json_stats(totals) : Json());
+  if (arguments.wants_stats) print_stats(console, totals);
   return kSuccess;
 }
 
@@ -134,14 +229,11 @@ std::string metric_names() {
   return names;
 }
 
-}  // namespace
-
-Run define_search(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
-  Arguments& a = *arguments;
-  add_store(app, a.store);
-  app.add_option("NAME", a.name, "The array")->required();
+void define_queries(CLI::App& app, Arguments& a) {
   app.add_option("--query", a.query_file, "Vector to look for: an .npy file")->type_name("FILE");
+  app.add_option("--queries", a.queries_file,
+                 "Vectors to look for, one a row: an .npy file (count, dimensions)")
+      ->type_name("FILE");
   app.add_option_function<std::string>(
          "--row",
          [&a](const std::string& text) {
@@ -157,7 +249,10 @@ Run define_search(CLI::App& app) {
                  "Names of the rows: a uint8 array of the store, or a .txt file of as many lines "
                  "as there are rows")
       ->type_name("ARRAY|FILE");
-  add_count(app, "-k", a.options.k, "How many rows");
+}
+
+void define_limits(CLI::App& app, Arguments& a) {
+  a.k = add_count(app, "-k", a.options.k, "How many rows");
   app.add_option_function<std::string>(
          "--metric",
          [&a](const std::string& text) {
@@ -168,7 +263,41 @@ Run define_search(CLI::App& app) {
          "One of " + metric_names())
       ->default_str("cosine")
       ->type_name("NAME");
+  app.add_option_function<std::string>(
+         "--where",
+         [&a](const std::string& text) {
+           Result<WhereArgument> where = WhereArgument::parse(text);
+           if (!where) throw CLI::ValidationError("--where", where.status().message());
+           a.where = *std::move(where);
+         },
+         "Only these rows: 0,5,10:20, or an .npy file with a bool for each row or with row numbers")
+      ->type_name("ROWS|FILE");
+  app.add_option("--min-score", a.options.min_score,
+                 "Only rows that score at least this, where larger is better; all of them without "
+                 "-k, the best k with it")
+      ->type_name("SCORE");
+  app.add_option("--max-distance", a.options.max_distance,
+                 "Only rows at most this far away, where smaller is better; all of them without "
+                 "-k, the best k with it")
+      ->type_name("DISTANCE");
+}
+
+}  // namespace
+
+Run define_search(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  Arguments& a = *arguments;
+  add_store(app, a.store);
+  app.add_option("NAME", a.name, "The array")->required();
+  define_queries(app, a);
+  define_limits(app, a);
   add_count(app, "--threads", a.options.threads, "Threads to search with, 0 for all processors");
+  add_count(app, "--batch", a.batch,
+            "Queries of --queries that one pass over the rows answers, from one committed state; "
+            "0 for all");
+  app.add_flag("--jsonl", a.json_lines, "Print one JSON object for each query, one a line");
+  app.add_flag("--stats", a.wants_stats,
+               "Tell time, bytes, rows and SIMD target: on stderr, or in the JSON");
   return [arguments](Console& console) { return run_search(console, *arguments); };
 }
 

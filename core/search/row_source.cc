@@ -91,6 +91,14 @@ Result<RowSource> RowSource::create(const ArrayView& rows, const RowSelection* s
   return source;
 }
 
+RowSource RowSource::moved(const std::byte* rows, uint64_t first) const {
+  // Row 0 would lie where nothing need be; only rows from `first` on are asked for.
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(rows) - first * row_bytes_;
+  RowSource source = *this;
+  source.view_ = ArrayView::raw(reinterpret_cast<const std::byte*>(begin), dtype(), view_.shape());
+  return source;
+}
+
 const std::byte* RowSource::block(uint64_t begin, uint64_t end,
                                   std::vector<std::byte>& buffer) const {
   if (view_.is_contiguous() && !is_converted_) return view_.data() + begin * row_bytes_;

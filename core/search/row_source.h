@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "io/env.h"
 #include "npk/array.h"
 #include "npk/status.h"
 #include "simd/scan.h"
@@ -31,6 +32,12 @@ class RowSelection {
   [[nodiscard]] virtual uint64_t logical(uint64_t physical) const = 0;
 };
 
+/// Where rows of a mapping may be read from as well. Nothing: from nowhere.
+struct RowFile {
+  const io::File* file = nullptr;
+  const io::Mapping* mapping = nullptr;  // Row 0 is at its beginning.
+};
+
 /// Rows of (rows, dimensions) in memory or in a mapping.
 class RowSource {
  public:
@@ -43,6 +50,11 @@ class RowSource {
   [[nodiscard]] DType dtype() const noexcept { return view_.dtype(); }
   [[nodiscard]] uint64_t row_bytes() const noexcept { return row_bytes_; }
   [[nodiscard]] const RowSelection* selection() const noexcept { return selection_; }
+  [[nodiscard]] const RowFile& file() const noexcept { return file_; }
+  void set_file(const RowFile& file) noexcept { file_ = file; }
+  /// The same source of which only rows from `first` on are there, from `rows` on.
+  /// Requires: the rows lie back to back. Lifetime: of `rows`.
+  [[nodiscard]] RowSource moved(const std::byte* rows, uint64_t first) const;
 
   /// The kernels' name for the rows of block(): the element type, or float64 if it has none.
   [[nodiscard]] simd::RowType row_type() const noexcept { return row_type_; }
@@ -69,6 +81,7 @@ class RowSource {
   ArrayView view_;
   uint64_t row_bytes_ = 0;
   const RowSelection* selection_ = nullptr;
+  RowFile file_;
   simd::RowType row_type_ = simd::RowType::kFloat64;
   bool is_converted_ = false;
 };

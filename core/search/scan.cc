@@ -13,21 +13,15 @@
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include "core/search/chunk_queue.h"
+
 namespace npk::internal {
 namespace {
 
-// Small enough to share the work evenly and to stay in the second-level cache, large enough to
-// make the counter that hands chunks out cheap (measured: flat between 0.5 and 1 MiB).
-constexpr uint64_t kChunkBytes = 768u << 10;
 // Less work than this is done before another thread has woken up.
 constexpr uint64_t kBytesPerThread = 256u << 10;
 // Rows that are copied together; must fit the second-level cache.
 constexpr uint64_t kGatherBytes = 128u << 10;
-
-uint64_t rows_per_chunk(const RowSource& rows) {
-  const uint64_t fit = kChunkBytes / std::max<uint64_t>(1, rows.block_row_bytes());
-  return fit > kBlockRows ? fit - fit % kBlockRows : std::max<uint64_t>(1, fit);
-}
 
 constexpr std::array<uint64_t, kBlockRows / 64> kAllWords = {~uint64_t{0}, ~uint64_t{0},
                                                              ~uint64_t{0}, ~uint64_t{0}};
@@ -61,34 +55,44 @@ class Control {
 /// One thread's way through its chunks.
 class Walker {
  public:
-  Walker(const RowSource& rows, BlockSink& sink) : rows_(rows), sink_(sink) {
+  Walker(const RowSource& rows, BlockSink& sink) : rows_(rows), given_(rows), sink_(sink) {
     const uint64_t fit = kGatherBytes / std::max<uint64_t>(1, rows.block_row_bytes());
     gather_rows_ = std::clamp<uint64_t>(fit, 1, kBlockRows);
   }
 
-  void run(std::atomic<uint64_t>& next_row, Control& control) {
-    const uint64_t chunk = rows_per_chunk(rows_);
-    for (;;) {
-      const uint64_t begin = next_row.fetch_add(chunk, std::memory_order_relaxed);
-      if (begin >= rows_.rows()) break;
-      const uint64_t end = std::min(begin + chunk, rows_.rows());
-      for (uint64_t row = begin; row < end; row += kBlockRows) {
-        take_block(row, std::min(row + kBlockRows, end));
+  SearchStats run(ChunkQueue& queue, Control& control) {
+    Chunk chunk;
+    while (queue.next(chunk)) {
+      if (chunk.copy != nullptr) {
+        flush();
+        rows_ = given_.moved(chunk.copy, chunk.begin);
       }
-      if (!control.done(end - begin)) return;
+      for (uint64_t row = chunk.begin; row < chunk.end; row += kBlockRows) {
+        take_block(row, std::min(row + kBlockRows, chunk.end));
+      }
+      if (chunk.copy != nullptr) {
+        flush();  // Before the queue uses the memory again.
+        rows_ = given_;
+      }
+      if (!control.done(chunk.end - chunk.begin)) return stats_;
     }
     flush();
+    return stats_;
   }
 
  private:
   void take_block(uint64_t begin, uint64_t end) {
     const size_t count = end - begin;
-    if (rows_.selection() == nullptr) return give(begin, count, kAllWords);
+    if (rows_.selection() == nullptr) {
+      stats_.scored_rows += count;
+      return give(begin, count, kAllWords);
+    }
     std::array<uint64_t, kBlockRows / 64> words{};
     rows_.selection()->selected_words(begin, end, words.data());
     size_t selected = 0;
     for (const uint64_t word : words) selected += static_cast<size_t>(std::popcount(word));
     if (selected == 0) return;
+    stats_.scored_rows += selected;
     // Memory in sequence is so much faster that reading a third in vain does not matter (measured).
     if (selected * 3 >= count * 2) {
       flush();
@@ -103,6 +107,7 @@ class Walker {
 
   void give(uint64_t begin, size_t count, std::span<const uint64_t> words) {
     const std::byte* rows = rows_.block(begin, begin + count, buffer_);
+    stats_.read_bytes += count * rows_.row_bytes();
     sink_.take({rows, count, {begin, nullptr}, words, false});
   }
 
@@ -116,16 +121,19 @@ class Walker {
     const bool is_list = sink_.takes_lists() && rows_.is_direct();
     const std::byte* rows =
         is_list ? rows_.address(0) : rows_.gather({gathered_.data(), gathered_count_}, buffer_);
+    stats_.read_bytes += gathered_count_ * rows_.row_bytes();
     sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list});
     gathered_count_ = 0;
   }
 
-  const RowSource& rows_;
+  RowSource rows_;  // Where they are: as given, or copies of them.
+  const RowSource& given_;
   BlockSink& sink_;
   std::vector<std::byte> buffer_;
   std::array<uint64_t, kBlockRows> gathered_;
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
+  SearchStats stats_;
 };
 
 }  // namespace
@@ -135,7 +143,8 @@ uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count
   const uint64_t weight = std::max<uint64_t>(1, query_count);
   const uint64_t useful =
       work / kBytesPerThread >= UINT32_MAX / weight ? UINT32_MAX : work * weight / kBytesPerThread;
-  const uint64_t chunks = (rows.rows() + rows_per_chunk(rows) - 1) / rows_per_chunk(rows);
+  const uint64_t chunk_rows = rows_per_chunk(rows, 1);
+  const uint64_t chunks = (rows.rows() + chunk_rows - 1) / chunk_rows;
   const uint64_t most = wanted == 0 ? std::max(1u, std::thread::hardware_concurrency()) : wanted;
   return static_cast<uint32_t>(std::max<uint64_t>(1, std::min({most, useful, chunks})));
 }
@@ -154,12 +163,22 @@ void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worke
 }
 
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
-                 const Progress& progress) {
+                 const Progress& progress, SearchStats* stats) {
   Control control(progress, rows.rows());
-  std::atomic<uint64_t> next_row{0};
-  run_on_threads(static_cast<uint32_t>(sinks.size()),
-                 [&](uint32_t thread) { Walker(rows, *sinks[thread]).run(next_row, control); });
+  NPK_ASSIGN_OR_RETURN(const io::ReadMode mode, io::read_mode());
+  ChunkQueue queue(rows, mode, static_cast<uint32_t>(sinks.size()));
+  std::vector<SearchStats> of_threads(sinks.size());
+  run_on_threads(static_cast<uint32_t>(sinks.size()), [&](uint32_t thread) {
+    of_threads[thread] = Walker(rows, *sinks[thread]).run(queue, control);
+  });
+  NPK_RETURN_IF_ERROR(queue.status());
   if (control.is_cancelled()) return Status::failed_precondition("the search was cancelled");
+  if (stats == nullptr) return {};
+  *stats = {.direct_bytes = queue.direct_bytes(), .copied_bytes = queue.copied_bytes()};
+  for (const SearchStats& part : of_threads) {
+    stats->scored_rows += part.scored_rows;
+    stats->read_bytes += part.read_bytes;
+  }
   return {};
 }
 

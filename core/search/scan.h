@@ -1,6 +1,6 @@
 // The scan: hands the selected rows of a source to one sink per thread, in blocks.
 //
-// 1. A thread takes a chunk from a shared counter, so that a slow thread takes fewer.
+// 1. A thread takes a chunk from a shared queue, so that a slow thread takes fewer.
 // 2. Of each block of 256 rows it asks which are selected. None: nothing is read. Nearly all: the
 //    block goes to the sink where it lies, with the words that say which count. Else their numbers
 //    are kept, and once 256 rows are together they go to the sink as a list, or copied back to back
@@ -53,9 +53,10 @@ void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worke
 
 using Progress = std::function<bool(uint64_t, uint64_t)>;
 
-/// One thread per sink. Errors: FailedPrecondition if `progress` says so.
+/// One thread per sink. `stats` may be null.
+/// Errors: FailedPrecondition if `progress` says so.
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
-                 const Progress& progress);
+                 const Progress& progress, SearchStats* stats);
 
 }  // namespace npk::internal
 

@@ -34,6 +34,7 @@ Status open_rows(const SearchedRows& searched, const Where& where, Rows& rows) {
   }
   NPK_ASSIGN_OR_RETURN(
       rows.source, RowSource::create(searched.rows, rows.selection ? &*rows.selection : nullptr));
+  rows.source->set_file(searched.file);
   return {};
 }
 
@@ -80,6 +81,7 @@ Result<std::vector<Plan>> plan_all(const RowSource& rows, const ArrayView& queri
 Result<std::vector<TopK>> run_plans(const RowSource& rows, std::span<const Plan> plans,
                                     const Wanted& wanted, const SearchOptions& options) {
   std::vector<TopK> answers(plans.size());
+  if (options.stats != nullptr) *options.stats = {};
   if (plans.empty() || wanted.k == 0) return answers;
   const std::optional<PanelFilter> filter = PanelFilter::create(rows, plans);
   std::deque<SharedBound> bounds;
@@ -97,7 +99,7 @@ Result<std::vector<TopK>> run_plans(const RowSource& rows, std::span<const Plan>
       sink = std::make_unique<CollectSink>(plans, std::move(collectors), rows.block_row_bytes());
     }
   }
-  NPK_RETURN_IF_ERROR(scan_rows(rows, sinks, options.progress));
+  NPK_RETURN_IF_ERROR(scan_rows(rows, sinks, options.progress, options.stats));
   const RowSelection* selection = rows.selection();
   for (size_t q = 0; q < plans.size(); ++q) {
     std::vector<TopKCollector> collectors;
@@ -158,7 +160,7 @@ Result<Array> score_rows(const SearchedRows& searched, const ArrayView& queries,
   for (auto& sink : sinks) {
     sink = std::make_unique<ScoreSink>(plans, source.selection(), live, out);
   }
-  NPK_RETURN_IF_ERROR(scan_rows(source, sinks, options.progress));
+  NPK_RETURN_IF_ERROR(scan_rows(source, sinks, options.progress, options.stats));
   return scores;
 }
 

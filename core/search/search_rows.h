@@ -17,6 +17,7 @@ namespace npk::internal {
 struct SearchedRows {
   ArrayView rows;  // Physical.
   const DeletedRows* deleted = nullptr;
+  RowFile file = {};
 };
 
 /// Top-k, or range search if `is_range`: then k has no say and a threshold must be given.

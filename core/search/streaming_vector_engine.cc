@@ -19,7 +19,8 @@ Result<T> on_pinned_rows(const ParallelIO& store, std::string_view name, Search&
         if (!shape.empty()) shape[0] = pinned.physical_rows;
         const SearchedRows rows = {
             ArrayView::raw(pinned.rows, pinned.dtype, std::move(shape), pinned.pin),
-            pinned.deleted.get()};
+            pinned.deleted.get(),
+            {pinned.file, pinned.pin.get()}};
         Result<T> result = search(rows);
         if (!result.is_ok()) {
           return std::move(result).status().with_context(

@@ -6,7 +6,10 @@
 //    replaced in place.
 // 3. Under the file's gate (no replace of this process) the rows are read where they lie. If the
 //    array's epoch was odd or has changed, another process replaced rows meanwhile: once more.
-//    After a few times the reader takes the writer lock, shared, and reads in peace.
+//    After a few times the reader takes the writer lock, shared, and reads in peace. Reads of the
+//    file itself (with_rows) keep to this too: in the page cache they see the mapping's bytes, and
+//    around it the kernel first brings to the disk what was stored before they began; what is
+//    stored later shows in the epoch.
 // 4. An epoch that stays odd while nobody holds the writer lock is a killed writer's: a writable
 //    handle recovers the store, a read-only one lays the log's records over the rows in memory.
 #include <algorithm>
@@ -185,7 +188,7 @@ Status StoreCore::read_array(
 Status with_rows(const ParallelIO& store, std::string_view name,
                  const std::function<Status(const PinnedRows&)>& read) {
   NPK_ASSIGN_OR_RETURN(StoreCore * core, store.handle().core());
-  return core->read_array(name, [&](const StatePtr& state, const auto& mapping) {
+  return core->read_array(name, [&](const StatePtr& state, const auto& mapping) -> Status {
     PinnedRows rows;
     rows.dtype = state->dtype;
     rows.shape = state->shape_of(state->live_rows());
@@ -194,6 +197,10 @@ Status with_rows(const ParallelIO& store, std::string_view name,
     rows.row_bytes = state->row_bytes();
     rows.deleted = state->deleted;
     rows.pin = mapping;
+    // What is laid over the file is in memory only.
+    if (!state->file->has_overlay()) {
+      NPK_ASSIGN_OR_RETURN(rows.file, state->file->file());
+    }
     return read(rows);
   });
 }

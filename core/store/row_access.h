@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/store/deleted_rows.h"
+#include "io/env.h"
 #include "npk/array.h"
 #include "npk/status.h"
 #include "npk/store.h"
@@ -25,7 +26,9 @@ struct PinnedRows {
   uint64_t physical_rows = 0;
   uint64_t row_bytes = 0;
   std::shared_ptr<const DeletedRows> deleted;  // Never null.
-  std::shared_ptr<const void> pin;
+  std::shared_ptr<const io::Mapping> pin;      // `rows` is its beginning.
+  /// The same rows for reads of the file; null if they are not all in it. Valid during the call.
+  const io::File* file = nullptr;
 };
 
 /// Calls `read` with the committed state of array `name`. No replace is applied by this process

@@ -75,10 +75,19 @@ class Where {
   std::shared_ptr<const Set> set_;
 };
 
+/// What a search did.
+struct SearchStats {
+  uint64_t scored_rows = 0;   ///< Rows that were held against the queries; of many queries, once.
+  uint64_t read_bytes = 0;    ///< Bytes of rows that were read, from wherever.
+  uint64_t direct_bytes = 0;  ///< Read from the file around the page cache, by io_uring.
+  uint64_t copied_bytes = 0;  ///< Read from the file through the page cache, by pread.
+};
+
 struct SearchOptions {
   // Behaviour.
   Metric metric = Metric::kCosine;
-  /// Rows to return; more than there are returns them all, 0 none. No say in a range search.
+  /// Rows to return; more than there are returns them all, 0 none. No say in a range search, which
+  /// a threshold with UINT64_MAX is too.
   uint64_t k = 10;
   /// Only rows that score at least this; for metrics whose larger value is the better one.
   std::optional<double> min_score = {};
@@ -93,6 +102,8 @@ struct SearchOptions {
   /// progress(done_rows, total_rows), from one thread at a time and any thread; false cancels, and
   /// the search answers FailedPrecondition.
   std::function<bool(uint64_t, uint64_t)> progress = {};
+  /// If given, set by a search that returned OK. Lifetime: of the search.
+  SearchStats* stats = nullptr;
 };
 
 /// The nearest rows, best first.
@@ -145,8 +156,11 @@ class VectorEngine {
 };
 
 /// Search over an array of a store where it lies: deleted rows are never returned, row numbers are
-/// logical, and the answer is that of one committed state. Beyond the mapping it needs memory for
-/// the answers and less than 2 MiB per thread, whatever the array holds.
+/// logical, and the answer is that of one committed state. Rows that are in memory are read from
+/// the mapping; others, where there are 16 MiB and more, around the page cache by io_uring, or by
+/// pread where that cannot be. NPK_IO = mmap, uring or pread forces one way (docs/architecture.md).
+/// Beyond the mapping it needs memory for the answers, less than 1 MiB per thread, and at most
+/// 40 MiB for reads, whatever the array holds.
 /// Errors: as VectorEngine, with the array's name; NotFound.
 class StreamingVectorEngine {
  public:

@@ -80,7 +80,7 @@ def test_a_foreign_verb_is_not_guessed(npk):
     (["head", "s.npk", "v", "-n", "-1"], "'-1' is no integer of 0"),
     (["search", "s.npk", "v", "--row", "0", "-k", "-1"], "'-1' is no integer of 0"),
     (["search", "s.npk", "v", "--row", "0", "--threads", "4294967296"], "of 0 to 4294967295"),
-    (["search", "s.npk", "v"], "one of --query FILE, --row ROW and --like LABEL"),
+    (["search", "s.npk", "v"], "--queries FILE, --row ROW and --like LABEL"),
     (["search", "s.npk", "v", "--row", "1", "--query", "q.npy"], "one of --query"),
     (["search", "s.npk", "v", "--row", "1.5"], "'1.5' is no row number"),
     (["search", "s.npk", "v", "--like", "x"], "needs --labels"),

@@ -1,5 +1,7 @@
 """verify and show-config: damage has an exit code of its own."""
 
+import re
+
 import numpy as np
 from conftest import INTEGRITY
 
@@ -54,5 +56,9 @@ def test_show_config_tells_what_is_supported(npk):
     assert "float32" in config["dtypes"] and config["store_format_version"] == 1
     cosine = next(metric for metric in config["metrics"] if metric["name"] == "cosine")
     assert cosine["better"] == "larger" and "float32" in cosine["dtypes"]
+    assert config["simd_target"] in config["simd_targets"] and "SCALAR" in config["simd_targets"]
+    assert re.fullmatch(r"(GCC|Clang) \d+\.\d+\.\d+", config["compiler"])
+    assert config["io_uring"] == (config["io_uring_reason"] is None)
     text = npk("show-config").out
+    assert config["compiler"] in text and (config["io_uring_reason"] or "available") in text
     assert config["simd_target"] in text and "cosine (larger is better)" in text
