@@ -12,6 +12,10 @@ find_library(NPK_ROARING_LIBRARY roaring REQUIRED)
 
 add_library(npk_hwy INTERFACE)
 target_link_libraries(npk_hwy INTERFACE PkgConfig::NPK_HWY)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
+  # Our kernels take SVE vectors of any length; the targets for one length would be the same again.
+  target_compile_definitions(npk_hwy INTERFACE "HWY_DISABLED_TARGETS=(HWY_SVE_256|HWY_SVE2_128)")
+endif()
 
 add_library(npk_dependencies INTERFACE)
 target_include_directories(npk_dependencies SYSTEM INTERFACE "${NPK_ROARING_INCLUDE}")

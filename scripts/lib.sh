@@ -40,6 +40,10 @@ TEST_PACKAGES=(
   python3 python3-venv git shellcheck strace procps
 )
 
+# shellcheck disable=SC2034
+# What scripts/test_arm needs besides: a compiler for 64-bit Arm, and a processor.
+ARM_PACKAGES=(g++-12-aarch64-linux-gnu qemu-user)
+
 missing_packages() {
   local package
   local -A installed=()

@@ -25,7 +25,7 @@ using D8 = hn::CappedTag<uint8_t, 64>;
 using D64 = hn::Repartition<uint64_t, D8>;
 using V8 = hn::Vec<D8>;
 using V64 = hn::Vec<D64>;
-constexpr size_t kBytes = hn::MaxLanes(D8());
+constexpr size_t kMaxBytes = hn::MaxLanes(D8());
 constexpr size_t kMaxSteps = 31;
 
 HWY_INLINE V8 count_per_byte(V8 x) {
@@ -40,49 +40,44 @@ HWY_INLINE V8 count_per_byte(V8 x) {
   return hn::Add(hn::TableLookupBytes(table, low), hn::TableLookupBytes(table, high));
 }
 
-struct Counts {
-  V64 first;
-  V64 second;
-};
-
-/// Counts of `steps` (at most kMaxSteps) whole vectors.
+/// Adds the counts of `steps` (at most kMaxSteps) whole vectors to both numbers. Two parameters,
+/// not a struct: SVE vectors cannot be members.
 template <bool kHamming>
 HWY_INLINE void count_steps(const uint8_t* row, const uint8_t* query, size_t steps,
-                            size_t ahead_bytes, Counts& counts) {
+                            size_t ahead_bytes, V64& first, V64& second) {
   const D8 d;
-  V8 first = hn::Zero(d);
-  V8 second = hn::Zero(d);
+  const size_t width = hn::Lanes(d);
+  V8 first_bytes = hn::Zero(d);
+  V8 second_bytes = first_bytes;
   for (size_t s = 0; s < steps; ++s) {
-    const V8 x = hn::LoadU(d, row + s * kBytes);
-    const V8 q = hn::LoadU(d, query + s * kBytes);
-    hwy::Prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(row + s * kBytes) +
-                                                4096));  // As in scan.cc.
-    first = hn::Add(first, count_per_byte(kHamming ? hn::Xor(x, q) : hn::And(x, q)));
-    if constexpr (!kHamming) second = hn::Add(second, count_per_byte(hn::Or(x, q)));
+    const V8 x = hn::LoadU(d, row + s * width);
+    const V8 q = hn::LoadU(d, query + s * width);
+    hwy::Prefetch(
+        reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(row + s * width) + ahead_bytes));
+    first_bytes = hn::Add(first_bytes, count_per_byte(kHamming ? hn::Xor(x, q) : hn::And(x, q)));
+    if constexpr (!kHamming) second_bytes = hn::Add(second_bytes, count_per_byte(hn::Or(x, q)));
   }
-  counts.first = hn::Add(counts.first, hn::SumsOf8(first));
-  if constexpr (!kHamming) counts.second = hn::Add(counts.second, hn::SumsOf8(second));
+  first = hn::Add(first, hn::SumsOf8(first_bytes));
+  if constexpr (!kHamming) second = hn::Add(second, hn::SumsOf8(second_bytes));
 }
 
 template <bool kHamming>
-HWY_INLINE Counts count_row(const uint8_t* row, const uint8_t* query, size_t bytes,
-                            size_t ahead_bytes) {
-  Counts counts;  // No constructor: it would not be compiled for the target.
-  counts.first = counts.second = hn::Zero(D64());
+HWY_INLINE void count_row(const uint8_t* row, const uint8_t* query, size_t bytes,
+                          size_t ahead_bytes, V64& first, V64& second) {
+  const size_t width = hn::Lanes(D8());
   size_t at = 0;
-  while (bytes - at >= kBytes) {
-    const size_t steps = HWY_MIN((bytes - at) / kBytes, kMaxSteps);
-    count_steps<kHamming>(row + at, query + at, steps, ahead_bytes, counts);
-    at += steps * kBytes;
+  while (bytes - at >= width) {
+    const size_t steps = HWY_MIN((bytes - at) / width, kMaxSteps);
+    count_steps<kHamming>(row + at, query + at, steps, ahead_bytes, first, second);
+    at += steps * width;
   }
   if (at < bytes) {
-    uint8_t row_tail[kBytes] = {};
-    uint8_t query_tail[kBytes] = {};
+    uint8_t row_tail[kMaxBytes] = {};
+    uint8_t query_tail[kMaxBytes] = {};
     std::memcpy(row_tail, row + at, bytes - at);
     std::memcpy(query_tail, query + at, bytes - at);
-    count_steps<kHamming>(row_tail, query_tail, 1, 0, counts);
+    count_steps<kHamming>(row_tail, query_tail, 1, 0, first, second);
   }
-  return counts;
 }
 
 HWY_INLINE double total(V64 counts) {
@@ -95,9 +90,11 @@ void scan_bits(const void* query_data, const RowBlock& block, double* first, dou
   const auto* query = static_cast<const uint8_t*>(query_data);
   const auto* row = reinterpret_cast<const uint8_t*>(block.rows);
   for (size_t i = 0; i < block.count; ++i, row += block.dims) {
-    const Counts counts = count_row<kHamming>(row, query, block.dims, block.ahead_bytes);
-    first[i] = total(counts.first);
-    if constexpr (!kHamming) second[i] = total(counts.second);
+    V64 one = hn::Zero(D64());
+    V64 two = one;
+    count_row<kHamming>(row, query, block.dims, block.ahead_bytes, one, two);
+    first[i] = total(one);
+    if constexpr (!kHamming) second[i] = total(two);
   }
 }
 

@@ -71,10 +71,11 @@ HWY_INLINE V64 term(V64 p, V64 r) {
 }
 
 template <bool kIsJs, typename T>
-HWY_INLINE void step(const T* HWY_RESTRICT row, const double* HWY_RESTRICT query, Lanes16& sums) {
-#define NPK_STEP(i)              \
-  sums.v##i = hn::Add(sums.v##i, \
-                      term<kIsJs>(hn::LoadU(D64(), query + (i)*kWidth), widen(row + (i)*kWidth)));
+HWY_INLINE void step(const T* HWY_RESTRICT row, const double* HWY_RESTRICT query,
+                     const Lanes16& sums) {
+#define NPK_STEP(i)    \
+  sums.v##i = hn::Add( \
+      sums.v##i, term<kIsJs>(hn::LoadU(D64(), query + (i)*width()), widen(row + (i)*width())));
   NPK_EACH_VECTOR(NPK_STEP)
 #undef NPK_STEP
 }
@@ -85,8 +86,7 @@ void scan(const void* query_data, const RowBlock& block, double* first, double* 
   const auto* row = reinterpret_cast<const T*>(block.rows);
   const size_t full = block.dims / kVirtualLanes * kVirtualLanes;
   for (size_t i = 0; i < block.count; ++i, row += block.dims) {
-    Lanes16 sums;
-    sums.clear();
+    NPK_LANES16(sums)
     for (size_t j = 0; j < full; j += kVirtualLanes) step<kIsJs>(row + j, query + j, sums);
     if (full != block.dims) {
       // Zeros against the zeros behind the query add nothing.

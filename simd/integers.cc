@@ -25,10 +25,10 @@ using D16 = hn::CappedTag<int16_t, 32>;
 using D32 = hn::Repartition<int32_t, D16>;
 using V16 = hn::Vec<D16>;
 using V32 = hn::Vec<D32>;
-constexpr size_t kWidth = hn::MaxLanes(D16());
+constexpr size_t kMaxWidth = hn::MaxLanes(D16());
 constexpr size_t kSpan = 8'192;
 static_assert(kSpan * 383 * 383 < (uint64_t{1} << 31));
-static_assert(kIntegerPadding % (2 * kWidth) == 0 && kSpan % kIntegerPadding == 0);
+static_assert(kIntegerPadding % (2 * kMaxWidth) == 0 && kSpan % kIntegerPadding == 0);
 
 enum class Op : uint8_t { kDot, kDotNorm, kL2Sq };
 
@@ -60,22 +60,23 @@ template <Op kOp, typename T>
 HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT query, size_t count,
                          const T* end, size_t ahead_bytes, double* first, double* second) {
   const D16 d;
+  const size_t width = hn::Lanes(d);
   V32 sum0 = hn::Zero(D32());
   V32 sum1 = sum0;
   V32 norm0 = sum0;
   V32 norm1 = sum0;
   size_t j = 0;
-  for (; j + 2 * kWidth <= count; j += 2 * kWidth) {
+  for (; j + 2 * width <= count; j += 2 * width) {
     hwy::Prefetch(
         reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(row + j) + ahead_bytes));
     step<kOp>(widen16(row + j), query + j, sum0, norm0);
-    step<kOp>(widen16(row + j + kWidth), query + j + kWidth, sum1, norm1);
+    step<kOp>(widen16(row + j + width), query + j + width, sum1, norm1);
   }
-  for (; j < count; j += kWidth) {
-    const size_t left = HWY_MIN(count - j, kWidth);
+  for (; j < count; j += width) {
+    const size_t left = HWY_MIN(count - j, width);
     const T* at = row + j;
-    T copy[kWidth];
-    if (static_cast<size_t>(end - at) < kWidth) {
+    T copy[kMaxWidth];
+    if (static_cast<size_t>(end - at) < width) {
       std::memset(copy, 0, sizeof(copy));
       std::memcpy(copy, at, left * sizeof(T));
       at = copy;

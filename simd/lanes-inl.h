@@ -1,7 +1,10 @@
 // The 16 virtual lanes of the canonical score in the vectors of the target: 2 with AVX-512, 4 with
-// AVX2, 8 with SSE and NEON. Included once per target by dispatching files.
+// AVX2, 8 with SSE and NEON, and with SVE as many as the processor's vectors ask for (2 if they
+// have 512 bits or more). Included once per target by dispatching files.
 //
-// The vectors have names, not indices: GCC 12 keeps an array of accumulators in memory.
+// The vectors have names, not indices: GCC 12 keeps an array of accumulators in memory. And they
+// are variables, not members: SVE's have no size that the compiler knows, so no struct can hold
+// them.
 #if defined(NPK_SIMD_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NPK_SIMD_LANES_INL_H_
 #undef NPK_SIMD_LANES_INL_H_
@@ -27,46 +30,63 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D64 = hn::CappedTag<double, 8>;
 using DU64 = hn::RebindToUnsigned<D64>;
 using V64 = hn::Vec<D64>;
-constexpr size_t kWidth = hn::MaxLanes(D64());
-constexpr size_t kVectors = kVirtualLanes / kWidth;
-static_assert(kVectors == 2 || kVectors == 4 || kVectors == 8);
+static_assert(kVirtualLanes >= 2 * hn::MaxLanes(D64()));
 
-#define NPK_EACH_VECTOR(M)                            \
-  M(0) M(1) if constexpr (kVectors > 2) { M(2) M(3) } \
-  if constexpr (kVectors > 4) {                       \
-    M(4) M(5) M(6) M(7)                               \
+/// Lanes of a vector: constant but with SVE, where it is a power of 2 from 2 to 8.
+HWY_INLINE size_t width() { return hn::Lanes(D64()); }
+HWY_INLINE size_t vectors() { return kVirtualLanes / width(); }
+
+#define NPK_EACH_VECTOR(M)                     \
+  {                                            \
+    M(0) M(1) if (vectors() > 2) { M(2) M(3) } \
+    if (vectors() > 4) {                       \
+      M(4) M(5) M(6) M(7)                      \
+    }                                          \
   }
 
 /// lanes[l] + lanes[l + half] until one is left.
+#if HWY_HAVE_SCALABLE
+HWY_INLINE double add_lanes(V64 v) {
+  double lanes[hn::MaxLanes(D64())];
+  hn::StoreU(v, D64(), lanes);
+  for (size_t half = width() / 2; half > 0; half /= 2) {
+    for (size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  }
+  return lanes[0];
+}
+#else
 template <class D, class V>
-HWY_INLINE double add_lanes(D d, V v) {
+HWY_INLINE double add_halves(D /*d*/, V v) {
   if constexpr (hn::MaxLanes(D()) == 1) {
     return hn::GetLane(v);
   } else {
     const hn::Half<D> dh;
-    return add_lanes(dh, hn::Add(hn::LowerHalf(dh, v), hn::UpperHalf(dh, v)));
+    return add_halves(dh, hn::Add(hn::LowerHalf(dh, v), hn::UpperHalf(dh, v)));
   }
 }
+HWY_INLINE double add_lanes(V64 v) { return add_halves(D64(), v); }
+#endif
 
+/// Names for the vectors that NPK_LANES16 declares. Those beyond vectors() are not used.
 struct Lanes16 {
-  V64 v0, v1, v2, v3, v4, v5, v6, v7;
+  V64 &v0, &v1, &v2, &v3, &v4, &v5, &v6, &v7;
 
-  // No constructor: it would not be compiled for the target.
-  HWY_INLINE void clear() { v0 = v1 = v2 = v3 = v4 = v5 = v6 = v7 = hn::Zero(D64()); }
   HWY_INLINE double total() const {
-    if constexpr (kVectors == 2) {
-      return add_lanes(D64(), hn::Add(v0, v1));
-    } else if constexpr (kVectors == 4) {
-      return add_lanes(D64(), hn::Add(hn::Add(v0, v2), hn::Add(v1, v3)));
-    } else {
-      const V64 even = hn::Add(hn::Add(v0, v4), hn::Add(v2, v6));
-      const V64 odd = hn::Add(hn::Add(v1, v5), hn::Add(v3, v7));
-      return add_lanes(D64(), hn::Add(even, odd));
-    }
+    if (vectors() == 2) return add_lanes(hn::Add(v0, v1));
+    if (vectors() == 4) return add_lanes(hn::Add(hn::Add(v0, v2), hn::Add(v1, v3)));
+    const V64 even = hn::Add(hn::Add(v0, v4), hn::Add(v2, v6));
+    const V64 odd = hn::Add(hn::Add(v1, v5), hn::Add(v3, v7));
+    return add_lanes(hn::Add(even, odd));
   }
 };
 
-/// kWidth elements as float64, exactly.
+/// Declares `name`, a Lanes16 of zeros.
+#define NPK_LANES16(name)                                                                 \
+  V64 name##0 = hn::Zero(D64()), name##1 = name##0, name##2 = name##0, name##3 = name##0, \
+      name##4 = name##0, name##5 = name##0, name##6 = name##0, name##7 = name##0;         \
+  const Lanes16 name = {name##0, name##1, name##2, name##3, name##4, name##5, name##6, name##7};
+
+/// width() elements as float64, exactly.
 HWY_INLINE V64 widen(const double* from) { return hn::LoadU(D64(), from); }
 HWY_INLINE V64 widen(const float* from) {
   return hn::PromoteTo(D64(), hn::LoadU(hn::Rebind<float, D64>(), from));

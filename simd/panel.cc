@@ -19,7 +19,8 @@ namespace {
 
 using DF = hn::CappedTag<float, 16>;
 using VF = hn::Vec<DF>;
-constexpr size_t kQueries = hn::MaxLanes(DF());
+/// Queries of a vector: constant but with SVE.
+HWY_INLINE size_t vector_queries() { return hn::Lanes(DF()); }
 constexpr size_t kTileRows =
     HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2 ? 4 : 8;
 
@@ -28,7 +29,7 @@ HWY_INLINE uint64_t passing_bits(VF sum, VF bound) {
   uint8_t bytes[8] = {};
   hn::StoreMaskBits(d, hn::Lt(sum, bound), bytes);
   const uint64_t below = bytes[0] | uint64_t{bytes[1]} << 8;
-  return ~below & ((uint64_t{1} << kQueries) - 1);
+  return ~below & ((uint64_t{1} << vector_queries()) - 1);
 }
 
 template <size_t kVectors>
@@ -38,11 +39,12 @@ HWY_INLINE uint64_t compare_row(const PanelRows& rows, const PanelQueries& queri
   const VF length = hn::Set(d, rows.lengths[r]);
   const VF offset = hn::Set(d, rows.offsets[r]);
   uint64_t bits = 0;
-#define NPK_COMPARE(v)                                                                      \
-  if constexpr (kVectors > (v)) {                                                           \
-    const VF base = hn::Add(hn::LoadU(d, queries.bounds + (v)*kQueries), offset);           \
-    const VF bound = hn::MulAdd(hn::LoadU(d, queries.slopes + (v)*kQueries), length, base); \
-    bits |= passing_bits(sum##v, bound) << ((v)*kQueries);                                  \
+#define NPK_COMPARE(v)                                                                    \
+  if constexpr (kVectors > (v)) {                                                         \
+    const VF base = hn::Add(hn::LoadU(d, queries.bounds + (v)*vector_queries()), offset); \
+    const VF bound =                                                                      \
+        hn::MulAdd(hn::LoadU(d, queries.slopes + (v)*vector_queries()), length, base);    \
+    bits |= passing_bits(sum##v, bound) << ((v)*vector_queries());                        \
   }
   NPK_COMPARE(0)
   NPK_COMPARE(1)
@@ -71,11 +73,12 @@ HWY_INLINE void tile(const PanelRows& rows, const PanelQueries& queries, size_t 
   VF a0 = zero, a1 = zero, a2 = zero, a3 = zero, a4 = zero, a5 = zero, a6 = zero, a7 = zero;
   VF b0 = zero, b1 = zero, b2 = zero, b3 = zero, b4 = zero, b5 = zero, b6 = zero, b7 = zero;
   VF c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
-  for (size_t j = 0; j < dims; ++j, query += kVectors * kQueries, next += kNextBytes) {
+  for (size_t j = 0; j < dims; ++j, query += kVectors * vector_queries(), next += kNextBytes) {
     __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);  // To the second-level cache.
     const VF q0 = hn::LoadU(d, query);
-    const VF q1 = kVectors > 1 ? hn::LoadU(d, query + (kVectors > 1 ? kQueries : 0)) : zero;
-    const VF q2 = kVectors > 2 ? hn::LoadU(d, query + (kVectors > 2 ? 2 * kQueries : 0)) : zero;
+    const VF q1 = kVectors > 1 ? hn::LoadU(d, query + (kVectors > 1 ? vector_queries() : 0)) : zero;
+    const VF q2 =
+        kVectors > 2 ? hn::LoadU(d, query + (kVectors > 2 ? 2 * vector_queries() : 0)) : zero;
 #define NPK_MULTIPLY(r)                                         \
   {                                                             \
     const VF x = hn::Set(d, row[(r)*dims + j]);                 \
@@ -104,17 +107,18 @@ void panel(const PanelRows& rows, const PanelQueries& queries, uint64_t* passing
 
 void square_norms(const float* rows, size_t count, size_t dims, float* out) {
   const DF d;
+  const size_t queries = vector_queries();
   for (size_t i = 0; i < count; ++i, rows += dims) {
     VF s0 = hn::Zero(d);
     VF s1 = s0;
     VF s2 = s0;
     VF s3 = s0;
     size_t j = 0;
-    for (; j + 4 * kQueries <= dims; j += 4 * kQueries) {
+    for (; j + 4 * queries <= dims; j += 4 * queries) {
       const VF x0 = hn::LoadU(d, rows + j);
-      const VF x1 = hn::LoadU(d, rows + j + kQueries);
-      const VF x2 = hn::LoadU(d, rows + j + 2 * kQueries);
-      const VF x3 = hn::LoadU(d, rows + j + 3 * kQueries);
+      const VF x1 = hn::LoadU(d, rows + j + queries);
+      const VF x2 = hn::LoadU(d, rows + j + 2 * queries);
+      const VF x3 = hn::LoadU(d, rows + j + 3 * queries);
       s0 = hn::MulAdd(x0, x0, s0);
       s1 = hn::MulAdd(x1, x1, s1);
       s2 = hn::MulAdd(x2, x2, s2);
@@ -126,13 +130,13 @@ void square_norms(const float* rows, size_t count, size_t dims, float* out) {
   }
 }
 
-/// kWidth elements at a time by way of float64, which every type reaches exactly.
+/// A vector at a time by way of float64, which every type reaches exactly.
 template <typename T>
 void to_float32(const std::byte* from, size_t count, float* to) {
   const hn::Rebind<float, D64> d;
   const auto* elements = reinterpret_cast<const T*>(from);
   size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) {
+  for (; i + width() <= count; i += width()) {
     hn::StoreU(hn::DemoteTo(d, widen(elements + i)), d, to + i);
   }
   constexpr size_t kType = sizeof(T) == 8                       ? 0
@@ -144,15 +148,16 @@ void to_float32(const std::byte* from, size_t count, float* to) {
   scalar_panel_kernels().to_float32[kType](from + i * sizeof(T), count - i, to + i);
 }
 
-constexpr PanelKernels kTable = {
-    kQueries,
-    {panel<1>, panel<2>, panel<3>},
-    square_norms,
-    {to_float32<double>, to_float32<float>, to_float32<hwy::float16_t>, to_float32<hwy::bfloat16_t>,
-     to_float32<int8_t>, to_float32<uint8_t>}};
-
 }  // namespace
-const PanelKernels* panel_table() { return &kTable; }
+const PanelKernels* panel_table() {
+  static const PanelKernels table = {
+      vector_queries(),
+      {panel<1>, panel<2>, panel<3>},
+      square_norms,
+      {to_float32<double>, to_float32<float>, to_float32<hwy::float16_t>,
+       to_float32<hwy::bfloat16_t>, to_float32<int8_t>, to_float32<uint8_t>}};
+  return &table;
+}
 #endif  // HWY_TARGET
 }  // namespace npk::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -34,20 +34,20 @@ HWY_INLINE V64 add_square(V64 sum, V64 x) {
 /// Adds 16 elements at `row` against 16 of the query. kMasked: only those where mask is all ones.
 template <Op kOp, bool kMasked, typename T>
 HWY_INLINE void step(const T* HWY_RESTRICT row, const double* HWY_RESTRICT query,
-                     const uint64_t* HWY_RESTRICT mask, Lanes16& sums, Lanes16& norms) {
+                     const uint64_t* HWY_RESTRICT mask, const Lanes16& sums, const Lanes16& norms) {
   const D64 d;
-#define NPK_STEP(i)                                                                              \
-  {                                                                                              \
-    auto x = widen(row + (i)*kWidth);                                                            \
-    if constexpr (kMasked) x = hn::And(x, hn::BitCast(d, hn::LoadU(DU64(), mask + (i)*kWidth))); \
-    const auto q = hn::LoadU(d, query + (i)*kWidth);                                             \
-    if constexpr (kOp == Op::kL2Sq) {                                                            \
-      const auto difference = hn::Sub(x, q);                                                     \
-      sums.v##i = hn::Add(sums.v##i, hn::Mul(difference, difference));                           \
-    } else {                                                                                     \
-      sums.v##i = hn::Add(sums.v##i, hn::Mul(x, q));                                             \
-      if constexpr (kOp == Op::kDotNorm) norms.v##i = add_square<T>(norms.v##i, x);              \
-    }                                                                                            \
+#define NPK_STEP(i)                                                                               \
+  {                                                                                               \
+    auto x = widen(row + (i)*width());                                                            \
+    if constexpr (kMasked) x = hn::And(x, hn::BitCast(d, hn::LoadU(DU64(), mask + (i)*width()))); \
+    const auto q = hn::LoadU(d, query + (i)*width());                                             \
+    if constexpr (kOp == Op::kL2Sq) {                                                             \
+      const auto difference = hn::Sub(x, q);                                                      \
+      sums.v##i = hn::Add(sums.v##i, hn::Mul(difference, difference));                            \
+    } else {                                                                                      \
+      sums.v##i = hn::Add(sums.v##i, hn::Mul(x, q));                                              \
+      if constexpr (kOp == Op::kDotNorm) norms.v##i = add_square<T>(norms.v##i, x);               \
+    }                                                                                             \
   }
   NPK_EACH_VECTOR(NPK_STEP)
 #undef NPK_STEP
@@ -63,10 +63,8 @@ void scan(const void* query_data, const RowBlock& block, double* first, double* 
   const size_t tail = dims - full;
   const uint64_t* mask = kTailMasks + kVirtualLanes - tail;
   for (size_t i = 0; i < block.count; ++i, row += dims) {
-    Lanes16 sums;
-    Lanes16 norms;
-    sums.clear();
-    norms.clear();
+    NPK_LANES16(sums)
+    NPK_LANES16(norms)
     for (size_t j = 0; j < full; j += kVirtualLanes) {
       prefetch_ahead<T>(row + j, block.ahead_bytes);
       step<kOp, false>(row + j, query + j, mask, sums, norms);

@@ -19,7 +19,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<double, 8>;
 using V = hn::Vec<D>;
-constexpr size_t kWidth = hn::MaxLanes(D());
+/// Constant but with SVE.
+HWY_INLINE size_t width() { return hn::Lanes(D()); }
 
 void finish_cosine(double* sums, const double* norms, size_t count, double query_norm) {
   const D d;
@@ -28,7 +29,7 @@ void finish_cosine(double* sums, const double* norms, size_t count, double query
   const V zero = hn::Zero(d);
   const V length = hn::Set(d, query_norm);
   size_t i = 0;
-  for (; query_norm != 0 && i + kWidth <= count; i += kWidth) {
+  for (; query_norm != 0 && i + width() <= count; i += width()) {
     const V norm = hn::Sqrt(hn::LoadU(d, norms + i));
     V cosine = hn::Div(hn::LoadU(d, sums + i), hn::Mul(norm, length));
     cosine = hn::IfThenElse(hn::Gt(cosine, one), one, cosine);
@@ -41,7 +42,7 @@ void finish_cosine(double* sums, const double* norms, size_t count, double query
 void finish_sqrt(double* sums, size_t count) {
   const D d;
   size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) {
+  for (; i + width() <= count; i += width()) {
     hn::StoreU(hn::Sqrt(hn::LoadU(d, sums + i)), d, sums + i);
   }
   scalar_select_kernels().finish_sqrt(sums + i, count - i);
@@ -52,7 +53,7 @@ void finish_jaccard(double* sums, const double* unions, size_t count) {
   const V one = hn::Set(d, 1);
   const V zero = hn::Zero(d);
   size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) {
+  for (; i + width() <= count; i += width()) {
     const V all = hn::LoadU(d, unions + i);
     const V distance = hn::Sub(one, hn::Div(hn::LoadU(d, sums + i), all));
     hn::StoreU(hn::IfThenElse(hn::Eq(all, zero), zero, distance), d, sums + i);
@@ -75,7 +76,7 @@ void compare(const double* scores, size_t count, double bound, uint64_t* words) 
   const size_t whole = count / 64;
   for (size_t w = 0; w < whole; ++w) {
     uint64_t word = 0;
-    for (size_t i = 0; i < 64; i += kWidth) {
+    for (size_t i = 0; i < 64; i += width()) {
       word |= compare_vector<kAbove>(hn::LoadU(d, scores + w * 64 + i), limit) << i;
     }
     words[w] = word;

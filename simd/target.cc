@@ -1,5 +1,6 @@
 #include "simd/target.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <cstdlib>
@@ -7,6 +8,9 @@
 #include <vector>
 
 #include <hwy/targets.h>
+#if HWY_ARCH_ARM_A64 && HWY_OS_LINUX
+#include <sys/auxv.h>
+#endif
 
 #include "npk/internal/text.h"
 
@@ -44,10 +48,27 @@ bool has_avx3_dl() noexcept {
 bool has_avx3_dl() noexcept { return false; }
 #endif
 
-bool is_available(const TargetInfo& info) noexcept {
+#if HWY_ARCH_ARM_A64
+/// Not Highway's: it asks for AES too, which our kernels do not use and small processors do not
+/// have.
+int64_t highway_bits() noexcept {
+  int64_t bits = HWY_NEON;  // Every processor of 64 bits has it.
+#if HWY_OS_LINUX
+  constexpr unsigned long kHwcapSve = 1UL << 22;  // HWCAP_SVE and HWCAP2_SVE2 of Linux's arm64 ABI
+  constexpr unsigned long kHwcap2Sve2 = 1UL << 1;
+  if ((getauxval(AT_HWCAP) & kHwcapSve) != 0) bits |= HWY_SVE;
+  if ((getauxval(AT_HWCAP2) & kHwcap2Sve2) != 0) bits |= HWY_SVE2;
+#endif
+  return bits;
+}
+#else
+int64_t highway_bits() noexcept { return hwy::SupportedTargets(); }
+#endif
+
+bool has(const TargetInfo& info) noexcept {
   if (info.target == Target::kScalar) return true;
   if (info.target == Target::kAvx3Dl) return has_avx3_dl();
-  return (info.highway_bit & HWY_TARGETS & hwy::SupportedTargets()) != 0;
+  return (info.highway_bit & HWY_TARGETS & highway_bits()) != 0;
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
@@ -65,7 +86,7 @@ struct Choice {
 
   Choice() {
     for (const TargetInfo& info : kTargets) {
-      if (is_available(info)) available.push_back(info.target);
+      if (has(info)) available.push_back(info.target);
     }
     target = available.back();
   }
@@ -106,6 +127,11 @@ std::string_view target_name(Target target) noexcept {
 Result<Target> target_from_name(std::string_view name) { return choice().find(name); }
 
 std::span<const Target> available_targets() noexcept { return choice().available; }
+
+bool is_available(Target target) noexcept {
+  const std::span<const Target> available = available_targets();
+  return std::find(available.begin(), available.end(), target) != available.end();
+}
 
 Target target() noexcept { return choice().target.load(std::memory_order_relaxed); }
 

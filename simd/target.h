@@ -39,6 +39,8 @@ Result<Target> target_from_name(std::string_view name);
 
 /// The targets that are compiled in and that this processor can run, slowest first.
 std::span<const Target> available_targets() noexcept;
+/// Whether `target` is one of them.
+bool is_available(Target target) noexcept;
 /// The target in use.
 Target target() noexcept;
 /// OK, or why NPK_SIMD_TARGET could not be followed; target() is then the best one.

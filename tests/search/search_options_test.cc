@@ -19,6 +19,7 @@ using npk::testing::Content;
 using npk::testing::difference;
 using npk::testing::filtered;
 using npk::testing::kAllContents;
+using npk::testing::part_of;
 using npk::testing::random_queries;
 using npk::testing::random_query;
 using npk::testing::random_rows;
@@ -32,7 +33,7 @@ TEST(SearchOptions, ThresholdsAndWhereActBeforeKAsInTheReference) {
   std::mt19937_64 random(npk::testing::test_seed());
   const auto targets = simd::available_targets();
   const simd::Target before = simd::target();
-  for (int repeat = 0; repeat < 400; ++repeat) {
+  for (uint64_t repeat = 0; repeat < part_of(400); ++repeat) {
     simd::set_target(targets[random() % targets.size()]);
     const MetricInfo& info = metric_table()[random() % metric_table().size()];
     const DType dtype = info.dtypes[random() % info.dtypes.size()];
@@ -97,7 +98,7 @@ TEST(SearchOptions, ManyQueriesGetTheAnswersOfOneQueryEach) {
         const uint64_t counts[] = {0, 1, 3, 5, 17, 48, 53};
         const uint64_t count = counts[random() % std::size(counts)];
         const uint64_t dims = 1 + random() % 70;
-        const Array base = random_rows(dtype, random() % 1'200, dims, content, random);
+        const Array base = random_rows(dtype, random() % part_of(1'200), dims, content, random);
         const Array queries = random_queries(dtype, count, dims, content, random);
         const Selection selection = random_selection(base.rows(), random);
         SearchOptions options = {.metric = info.metric, .k = 1 + random() % 40};

@@ -14,6 +14,7 @@ using internal::concat;
 using npk::testing::Content;
 using npk::testing::difference;
 using npk::testing::kAllContents;
+using npk::testing::part_of;
 using npk::testing::random_query;
 using npk::testing::random_rows;
 using npk::testing::reference_top_k;
@@ -57,7 +58,8 @@ TEST(VectorEngine, GivesTheRowsOrderAndBitsOfFloat64OnEveryTarget) {
     for (const DType dtype : info.dtypes) {
       for (const Content content : kAllContents) {
         for (int repeat = 0; repeat < 4; ++repeat) {
-          const uint64_t rows = random() % 3 == 0 ? random() % 10 : 300 + random() % 700;
+          const uint64_t rows =
+              random() % 3 == 0 ? random() % 10 : part_of(300) + random() % part_of(700);
           const uint64_t dims = repeat == 0 ? 1 + random() % 8 : 1 + random() % 150;
           const uint64_t k = random() % 4 == 0 ? random() % 2000 : 1 + random() % 20;
           const Array base = random_rows(dtype, rows, dims, content, random);
@@ -71,10 +73,11 @@ TEST(VectorEngine, GivesTheRowsOrderAndBitsOfFloat64OnEveryTarget) {
 
 TEST(VectorEngine, GivesTheSameAnswerWithManyThreadsAndChunks) {
   std::mt19937_64 random(npk::testing::test_seed());
+  const uint64_t rows = part_of(30'000);
   for (const MetricInfo& info : metric_table()) {
     const DType dtype = info.dtypes.front();
     for (const Content content : kAllContents) {
-      const Array base = random_rows(dtype, 30'000, 33, content, random);
+      const Array base = random_rows(dtype, rows, 33, content, random);
       const Array query = random_query(dtype, 33, content, random);
       for (const uint64_t k : {1u, 10u, 1'000u}) {
         const TopK want = reference_top_k(base, query, info.metric, k);
@@ -82,7 +85,7 @@ TEST(VectorEngine, GivesTheSameAnswerWithManyThreadsAndChunks) {
           const SearchOptions options = {.metric = info.metric, .k = k, .threads = threads};
           NPK_ASSERT_OK_AND_ASSIGN(const TopK got, VectorEngine().top_k(base, query, options));
           ASSERT_EQ(difference(got, want), "")
-              << describe(dtype, info.metric, content, 30'000, 33, options);
+              << describe(dtype, info.metric, content, rows, 33, options);
         }
       }
     }

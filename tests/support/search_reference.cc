@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "npk/internal/text.h"
+#include "tests/support/child_process.h"
 
 namespace npk::testing {
 namespace {
@@ -302,6 +303,10 @@ Array random_query(DType dtype, uint64_t dims, Content content, std::mt19937_64&
     }
   });
   return *Array::copy_of(ArrayView::raw(row.data(), dtype, {dims}));
+}
+
+uint64_t part_of(uint64_t all) {
+  return std::max<uint64_t>(1, all * env_number("NPK_SEARCH_PERCENT", 100) / 100);
 }
 
 }  // namespace npk::testing

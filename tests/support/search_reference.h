@@ -42,6 +42,10 @@ inline constexpr Content kAllContents[] = {Content::kNormal,       Content::kDup
                                            Content::kNearTies,     Content::kExtreme,
                                            Content::kDistribution, Content::kSpecial};
 
+/// `all`, or the part of it that NPK_SEARCH_PERCENT asks for: an emulated processor needs a hundred
+/// times the time.
+uint64_t part_of(uint64_t all);
+
 /// A random array of any real element type (integers use all their values but for kDuplicates).
 Array random_rows(DType dtype, uint64_t rows, uint64_t dims, Content content,
                   std::mt19937_64& random);
