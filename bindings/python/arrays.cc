@@ -1,5 +1,6 @@
 #include "bindings/python/arrays.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,9 +16,6 @@ namespace nb = nanobind;
 
 namespace npk::python {
 namespace {
-
-/// NumPy numbers the element types that other packages bring from here on.
-constexpr int kFirstForeignType = 256;
 
 nb::object numpy(const char* name) { return nb::module_::import_("numpy").attr(name); }
 
@@ -43,6 +41,7 @@ DTypeKind kind_of_letter(char letter) {
 
 /// The element type of a format of the struct module, as PEP 3118 extends it.
 std::optional<DType> dtype_of_format(std::string_view format, Py_ssize_t item_bytes) {
+  // '<' is what this machine has (x86-64, Arm); '>' and '!' are not.
   if (!format.empty() && (format[0] == '@' || format[0] == '=' || format[0] == '<')) {
     format.remove_prefix(1);
   }
@@ -66,14 +65,24 @@ std::optional<DType> dtype_of_format(std::string_view format, Py_ssize_t item_by
                                     " cannot be stored or searched; known types: " + known);
 }
 
+/// Whether each element lies at a multiple of its size, or of 8 if that is less (complex128).
+bool is_aligned(const Py_buffer& buffer) {
+  const auto unit = std::min<uintptr_t>(static_cast<uintptr_t>(buffer.itemsize), 8);
+  uintptr_t bits = reinterpret_cast<uintptr_t>(buffer.buf);
+  for (int axis = 0; axis < buffer.ndim; ++axis) {
+    bits |= static_cast<uintptr_t>(buffer.strides[axis]);
+  }
+  return unit == 0 || bits % unit == 0;  // Element sizes are powers of two.
+}
+
 /// An array of native byte order and aligned, which `object` is already in nearly all cases.
 nb::object usable(nb::handle object) {
   nb::object array = numpy("asarray")(object);
   const nb::object dtype = array.attr("dtype");
-  if (!nb::cast<bool>(dtype.attr("isnative"))) {
+  if (!is_true(dtype.attr("isnative"))) {
     array = array.attr("astype")(dtype.attr("newbyteorder")("="));
   }
-  if (!nb::cast<bool>(array.attr("flags").attr("aligned"))) array = array.attr("copy")();
+  if (!is_true(array.attr("flags").attr("aligned"))) array = array.attr("copy")();
   return array;
 }
 
@@ -119,21 +128,9 @@ std::vector<size_t> sizes(const Shape& shape) { return {shape.begin(), shape.end
 
 }  // namespace
 
-BorrowedArray::BorrowedArray(nb::handle object) : array_(usable(object)) {
-  // NumPy hands out no buffer of bfloat16; of its bits it does.
-  const bool is_bfloat16 = nb::cast<int>(array_.attr("dtype").attr("num")) >= kFirstForeignType &&
-                           nb::cast<std::string>(array_.attr("dtype").attr("name")) == "bfloat16";
-  if (is_bfloat16) array_ = array_.attr("view")("uint16");
-  if (PyObject_GetBuffer(array_.ptr(), &buffer_, PyBUF_RECORDS_RO) != 0) {
-    PyErr_Clear();
-    throw_unknown_type(array_);
-  }
-  const std::optional<DType> dtype =
-      is_bfloat16 ? DType::kBFloat16 : dtype_of_format(buffer_.format, buffer_.itemsize);
-  if (!dtype) {
-    PyBuffer_Release(&buffer_);
-    throw_unknown_type(array_);
-  }
+BorrowedArray::BorrowedArray(nb::handle object) {
+  std::optional<DType> dtype = borrow_at_once(object);
+  if (!dtype) dtype = borrow_prepared(object);
   const auto dimensions = static_cast<size_t>(buffer_.ndim);
   Shape shape(dimensions);
   StridesBytes strides(dimensions);
@@ -142,6 +139,30 @@ BorrowedArray::BorrowedArray(nb::handle object) : array_(usable(object)) {
     strides[axis] = buffer_.strides[axis];
   }
   view_ = ArrayView::strided(buffer_.buf, *dtype, std::move(shape), std::move(strides));
+}
+
+std::optional<DType> BorrowedArray::borrow_at_once(nb::handle object) {
+  if (PyObject_CheckBuffer(object.ptr()) == 0) return std::nullopt;
+  if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_RECORDS_RO) != 0) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  const std::optional<DType> dtype = dtype_of_format(buffer_.format, buffer_.itemsize);
+  if (!dtype || !is_aligned(buffer_)) {
+    PyBuffer_Release(&buffer_);
+    return std::nullopt;
+  }
+  return dtype;
+}
+
+DType BorrowedArray::borrow_prepared(nb::handle object) {
+  array_ = usable(object);
+  // NumPy hands out no buffer of bfloat16; of its bits it does.
+  const bool is_bfloat16 = nb::cast<std::string>(array_.attr("dtype").attr("name")) == "bfloat16";
+  if (is_bfloat16) array_ = array_.attr("view")("uint16");
+  const std::optional<DType> dtype = borrow_at_once(array_);
+  if (!dtype) throw_unknown_type(array_);
+  return is_bfloat16 ? DType::kBFloat16 : *dtype;
 }
 
 BorrowedArray::BorrowedArray(BorrowedArray&& other) noexcept

@@ -7,6 +7,7 @@
 #define NPK_BINDINGS_PYTHON_ARRAYS_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <nanobind/nanobind.h>
@@ -31,7 +32,11 @@ class BorrowedArray {
   [[nodiscard]] const ArrayView& view() const noexcept { return view_; }
 
  private:
-  nanobind::object array_;
+  /// Takes the buffer if it can be read as it is.
+  std::optional<DType> borrow_at_once(nanobind::handle object);
+  DType borrow_prepared(nanobind::handle object);
+
+  nanobind::object array_;  // What was made of the caller's object, if something was.
   Py_buffer buffer_ = {};
   ArrayView view_;
 };

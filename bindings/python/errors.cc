@@ -62,6 +62,12 @@ std::string text_of(nb::handle object) {
   return nb::cast<std::string>(text);
 }
 
+bool is_true(nb::handle object) {
+  const int truth = PyObject_IsTrue(object.ptr());
+  if (truth < 0) throw nb::python_error();
+  return truth != 0;
+}
+
 void throw_python(PyObject* type, const std::string& text) {
   PyErr_SetString(type, text.c_str());
   throw nb::python_error();

@@ -37,8 +37,9 @@ T value(Result<T> result, Missing missing = Missing::kArray) {
   return *std::move(result);
 }
 
-/// str(object).
+/// str(object) and bool(object).
 std::string text_of(nanobind::handle object);
+bool is_true(nanobind::handle object);
 
 [[noreturn]] void throw_python(PyObject* type, const std::string& text);
 

@@ -9,6 +9,8 @@
 
 #include <nanobind/nanobind.h>
 
+#include "bindings/python/errors.h"
+
 namespace npk::python {
 
 /// Calls function(done, total) with the GIL, from whatever thread npk reports. False cancels; None,
@@ -35,7 +37,7 @@ class Progress {
     const nanobind::gil_scoped_acquire held;
     try {
       const nanobind::object answer = function_(done, total);
-      return answer.is_none() || nanobind::cast<bool>(nanobind::bool_(answer));
+      return answer.is_none() || is_true(answer);
     } catch (...) {
       raised_ = std::current_exception();
       return false;

@@ -55,7 +55,7 @@ Elements elements_from(nb::handle selection) {
                              "numbers or a boolean mask; found an array of type ") +
                      text_of(array.attr("dtype")) + " and shape " + text_of(array.attr("shape")));
   }
-  if (kind == "u" && nb::cast<bool>(array.attr("__gt__")(INT64_MAX).attr("any")())) {
+  if (kind == "u" && is_true(array.attr("__gt__")(INT64_MAX).attr("any")())) {
     throw_python(PyExc_OverflowError, "a row number is beyond int64");
   }
   Elements elements{.is_mask = is_mask, .mask = {}, .rows = {}};
@@ -104,7 +104,7 @@ uint64_t count_from(nb::handle number, const char* name) {
   if (!index.is_valid()) throw nb::python_error();
   int overflow = 0;
   const int64_t value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-  if (overflow < 0 || value < 0) {
+  if (overflow < 0 || (overflow == 0 && value < 0)) {
     if (PyErr_Occurred() != nullptr) throw nb::python_error();
     throw_python(PyExc_ValueError,
                  std::string(name) + " must not be negative, is " + text_of(index));

@@ -202,9 +202,9 @@ void register_reading(nb::class_<Store>& store) {
            nb::sig("def load(self, name: str) -> numpy.ndarray"))
       .def("view", &view, "name"_a, docs::kView,
            nb::sig("def view(self, name: str) -> numpy.ndarray"))
-      .def("read_rows", &read_rows, "name"_a, "rows"_a, docs::kReadRows,
+      .def("read_rows", &read_rows, "name"_a, "rows"_a.none(), docs::kReadRows,
            nb::sig("def read_rows(self, name: str, rows: RowsLike) -> numpy.ndarray"))
-      .def("getitem", &read_rows, "name"_a, "rows"_a, "read_rows under NumPack's name.",
+      .def("getitem", &read_rows, "name"_a, "rows"_a.none(), "read_rows under NumPack's name.",
            nb::sig("def getitem(self, name: str, rows: RowsLike) -> numpy.ndarray"))
       .def("stream", &stream, "name"_a, "block_rows"_a = 65536, docs::kStream,
            nb::sig("def stream(self, name: str, block_rows: int = 65536) -> RowStream"))
@@ -238,7 +238,7 @@ void register_writing(nb::class_<Store>& store) {
            nb::sig("def save(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None"))
       .def("append", &append, "arrays"_a, docs::kAppend,
            nb::sig("def append(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None"))
-      .def("replace", &replace, "arrays"_a, "rows"_a, docs::kReplace,
+      .def("replace", &replace, "arrays"_a, "rows"_a.none(), docs::kReplace,
            nb::sig("def replace(self, arrays: dict[str, numpy.typing.ArrayLike], "
                    "rows: RowsLike) -> None"))
       .def("drop", &drop, "names"_a, "rows"_a.none() = nb::none(), docs::kDrop,
