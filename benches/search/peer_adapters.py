@@ -6,6 +6,7 @@ process starts are in ENVIRONMENT; "best" tries every way once and keeps the fas
 """
 
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -213,6 +214,8 @@ def torch(task, base, queries, folder, best):
             or task.metric != "dot" or task.plan != "search"):
         return []
 
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # Nobody writes.
+
     def tensor(array):
         if task.dtype == "bfloat16":
             return package.from_numpy(array.view(np.int16)).view(package.bfloat16)
@@ -257,13 +260,14 @@ def numpack(task, base, queries, folder, best):
         task.queries, -1))]
 
 
-# Name, adapter, settings it is measured with. One process for each.
+# Name, adapter, settings it is measured with: both where OpenBLAS or OpenMP have a say. One
+# process for each.
 PEERS = {
     "npk": (npk, ("default",)),
     "faiss": (faiss, ("default", "best")),
-    "usearch": (usearch, ("default", "best")),
-    "NumKong": (numkong, ("default", "best")),
-    "SimSIMD": (simsimd, ("default", "best")),
+    "usearch": (usearch, ("best",)),
+    "NumKong": (numkong, ("best",)),
+    "SimSIMD": (simsimd, ("best",)),
     "hnswlib": (hnswlib, ("default",)),
     "NumPy": (numpy, ("default", "best")),
     "PyTorch": (torch, ("default", "best")),

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,7 @@ BUILD = Path(os.environ.get("NPK_BUILD_DIR", HERE.parents[1] / "build" / "releas
 CORES = os.cpu_count() or 1
 PAUSE_S = 0.005  # Between turns: threads that still spin come to rest.
 SUITE = "peers"
+MEAN = "1 query, geometric mean"
 
 
 class Process:
@@ -121,8 +123,9 @@ def recall(task: Task, folder: Path, wanted: list, found: list) -> float:
 
 class Comparison:
     def __init__(self, quick: bool):
-        self.rounds = 5 if quick else 9
-        self.limit_ms = 2_000 if quick else 20_000
+        self.rounds = 9 if quick else 21
+        self.budget_ms = 3_000 if quick else 30_000
+        self.limit_ms = 800 if quick else 20_000  # What takes longer is asked once.
         self.peers = [Peer(name, setting) for name, (_, settings) in PEERS.items()
                       for setting in settings]
         self.probe = Probe()
@@ -147,7 +150,7 @@ class Comparison:
 
     def measure(self, task: Task) -> None:
         folder = self.folder(task)
-        taking_part, times, recalls = [], {}, {}
+        taking_part, times, recalls, found_ms = [], {}, {}, {}
         answer = None
         for peer in self.peers:
             if (task.plan == "numpack" and peer.name not in ("npk", "NumPack", "NumPy")
@@ -160,21 +163,25 @@ class Comparison:
                 answer = answer or found["rows"]
                 recalls[peer] = recall(task, folder, answer, found["rows"])
             taking_part.append(peer)
+            found_ms[peer] = found["ms"]
             # What is slow beyond the limit is not asked again.
             times[peer] = [found["ms"]] if found["ms"] > self.limit_ms else []
+        turns = [peer for peer in taking_part if not times[peer]]
         floors = []
-        for turn in range(self.rounds):
-            order = taking_part[turn % len(taking_part):] + taking_part[:turn % len(taking_part)]
+        for turn in range(self.rounds_of(found_ms, turns)):
             floors.append(self.probe.floor_ms(task, folder))
-            for peer in order:
-                if turn == 0 or not times[peer] or times[peer][0] <= self.limit_ms:
-                    if times[peer] and times[peer][0] > self.limit_ms:
-                        continue
-                    time.sleep(PAUSE_S)
-                    times[peer].append(peer.ask('{"run": true}')["ms"])
+            first = turn % max(len(turns), 1)
+            for peer in turns[first:] + turns[:first]:
+                time.sleep(PAUSE_S)
+                times[peer].append(peer.ask('{"run": true}')["ms"])
         floor = statistics.median(floors) if task.kind != "pair" else None
         self.tell(task, {peer: statistics.median(times[peer]) for peer in taking_part}, floor,
                   recalls)
+
+    def rounds_of(self, found_ms: dict, turns: list) -> int:
+        """As many as the task's share of the time allows, at least 3."""
+        one_ms = sum(found_ms[peer] for peer in turns)
+        return max(3, min(self.rounds, int(self.budget_ms / max(one_ms, 0.1))))
 
     def tell(self, task: Task, medians: dict, floor: float | None, recalls: dict) -> None:
         for peer, ms in medians.items():
@@ -204,7 +211,7 @@ def bars(task: Task, medians: dict[str, float]) -> list[tuple[str, float]]:
     if task.queries == 1:
         promised = [(best, 1.0)]
         if task.metric in ("hamming", "jaccard"):
-            promised += [("faiss, best", 2.0), ("NumKong, best", 1.1)]
+            promised += [("faiss, best", 2.0), ("NumKong", 1.1)]
     elif task.queries == 10:
         promised = [(best, 2.0)]
     else:
@@ -230,17 +237,21 @@ def mean_row(rows: list[dict]) -> dict | None:
     if not ratios:
         return None
     mean = math.exp(statistics.fmean(map(math.log, ratios)))
-    return {"suite": SUITE, "name": "1 query, geometric mean: npk against the best of each row",
+    return {"suite": SUITE, "name": f"{MEAN}: npk against the best of each",
             "value": mean, "unit": "x", "floor": None, "ratio": mean, "bar": 1.1,
             "holds": mean >= 1.1}
 
 
-def merged(path: Path, rows: list[dict]) -> list[dict]:
-    """The rows of `path` whose tasks were not measured now, in their places, and the new ones."""
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    measured = {row["name"].rsplit(": ", 1)[0] for row in rows}
-    kept = [row for row in old if row["name"].rsplit(": ", 1)[0] not in measured]
-    return kept + rows
+def write(path: Path, rows: list[dict], kept: list[dict]) -> None:
+    """`rows`, behind those of `kept` whose tasks they are not about, and the mean of all."""
+    def task(row):
+        return row["name"].rsplit(": ", 1)[0]
+
+    measured = {task(row) for row in rows}
+    together = [row for row in kept if task(row) not in measured and task(row) != MEAN] + rows
+    mean = mean_row(together)
+    path.write_text(json.dumps(together + ([mean] if mean else []), indent=1) + "\n",
+                    encoding="utf-8")
 
 
 def main() -> int:
@@ -250,24 +261,19 @@ def main() -> int:
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--filter", action="append", default=[])
     options = parser.parse_args()
+    exists = options.json and options.json.exists()
+    kept = json.loads(options.json.read_text(encoding="utf-8")) if exists else []
     tasks = [task for task in search_tasks(options.quick) + numpack_tasks(options.quick)
              if not options.filter or any(text in task.name for text in options.filter)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Tidies up as an error would.
     comparison = Comparison(options.quick)
     try:
         for task in tasks:
             comparison.measure(task)
+            if options.json:  # After each task: a run that is cut off has not been for nothing.
+                write(options.json, comparison.rows, kept if options.merge else [])
     finally:
         comparison.close()
-    rows = comparison.rows
-    if options.json and options.merge:
-        rows = merged(options.json, rows)
-    rows = [row for row in rows if not row["name"].startswith("1 query, geometric")]
-    mean = mean_row(rows)
-    if mean:
-        rows.append(mean)
-        print(f"{mean['name']:<82} {mean['value']:10.2f} x   bar {mean['bar']}")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
