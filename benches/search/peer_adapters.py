@@ -1,5 +1,7 @@
-"""How each peer is asked, at its default and at its best: adapter(task, base, queries, folder, best)
-gives ways to answer, [(label, call)], or none if the peer does not offer the task.
+"""How each peer is asked, at its default and at its best.
+
+An adapter (task, base, queries, folder, best) gives ways to answer, [(label, call)], or none if the
+peer does not offer the task.
 
 A call of a top-k task answers with the rows of shape (queries, k). Settings that are read when a
 process starts are in ENVIRONMENT; "best" tries every way once and keeps the fastest.
@@ -200,8 +202,8 @@ def numpy(task, base, queries, folder, best):
 
 def sgemm(task, base, queries, folder, best):
     """OpenBLAS's product alone, without any top-k: a floor, not an answer."""
-    if (task.dtype != "float32" or task.metric != "dot" or task.queries < 10 or task.plan != "search"
-            or task.k != 10):
+    if (task.dtype != "float32" or task.metric != "dot" or task.queries < 10
+            or task.plan != "search" or task.k != 10):
         return []
     return [("", lambda: queries @ base.T)]
 

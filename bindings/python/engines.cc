@@ -143,13 +143,13 @@ void def_search(nb::class_<Engine>& engine, const char* name, Method method, con
       nb::object progress
 #define NPK_KEYWORDS_OF \
   Keywords { metric, k, min_score, max_distance, where, threads, std::move(progress) }
-#define NPK_KEYWORDS_SIGNATURE                                                    \
-  "metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, "      \
-  "max_distance: float | None = None, where: RowsLike = None, threads: int = 0, " \
-  "progress: Progress = None) -> "                                                \
+#define NPK_KEYWORDS_SIGNATURE                                                               \
+  "metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, "                 \
+  "max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, " \
+  "progress: npk._types.Progress = None) -> "                                                \
   "tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]"
-#define NPK_SCORES_SIGNATURE                                                    \
-  "metric: str = 'cosine', *, threads: int = 0, progress: Progress = None) -> " \
+#define NPK_SCORES_SIGNATURE                                                               \
+  "metric: str = 'cosine', *, threads: int = 0, progress: npk._types.Progress = None) -> " \
   "numpy.typing.NDArray[numpy.float64]"
 
 nb::tuple top_k(const VectorEngine& self, nb::handle query, nb::handle base, NPK_KEYWORDS) {

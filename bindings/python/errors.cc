@@ -50,7 +50,7 @@ std::string message_of(const Status& status) {
 
 void register_errors(nb::module_& module) {
   corruption_error = PyErr_NewExceptionWithDoc(
-      "npk.CorruptionError", "Bytes on disk are not what a store may hold. An OSError.",
+      "npk._npk.CorruptionError", "Bytes on disk are not what a store may hold. An OSError.",
       PyExc_OSError, nullptr);
   if (corruption_error == nullptr) throw nb::python_error();
   module.attr("CorruptionError") = nb::borrow(corruption_error);

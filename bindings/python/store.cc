@@ -203,9 +203,9 @@ void register_reading(nb::class_<Store>& store) {
       .def("view", &view, "name"_a, docs::kView,
            nb::sig("def view(self, name: str) -> numpy.ndarray"))
       .def("read_rows", &read_rows, "name"_a, "rows"_a.none(), docs::kReadRows,
-           nb::sig("def read_rows(self, name: str, rows: RowsLike) -> numpy.ndarray"))
+           nb::sig("def read_rows(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray"))
       .def("getitem", &read_rows, "name"_a, "rows"_a.none(), "read_rows under NumPack's name.",
-           nb::sig("def getitem(self, name: str, rows: RowsLike) -> numpy.ndarray"))
+           nb::sig("def getitem(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray"))
       .def("stream", &stream, "name"_a, "block_rows"_a = 65536, docs::kStream,
            nb::sig("def stream(self, name: str, block_rows: int = 65536) -> RowStream"))
       .def("has", &has, "name"_a, "Whether there is an array of this name.")
@@ -240,12 +240,12 @@ void register_writing(nb::class_<Store>& store) {
            nb::sig("def append(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None"))
       .def("replace", &replace, "arrays"_a, "rows"_a.none(), docs::kReplace,
            nb::sig("def replace(self, arrays: dict[str, numpy.typing.ArrayLike], "
-                   "rows: RowsLike) -> None"))
+                   "rows: npk._types.RowsLike) -> None"))
       .def("drop", &drop, "names"_a, "rows"_a.none() = nb::none(), docs::kDrop,
            nb::sig("def drop(self, names: str | collections.abc.Sequence[str], "
-                   "rows: RowsLike = None) -> None"))
+                   "rows: npk._types.RowsLike = None) -> None"))
       .def("compact", &compact, "name"_a, "progress"_a.none() = nb::none(), docs::kCompact,
-           nb::sig("def compact(self, name: str, progress: Progress = None) -> None"))
+           nb::sig("def compact(self, name: str, progress: npk._types.Progress = None) -> None"))
       .def("clone", &clone, "source"_a, "target"_a, docs::kClone)
       .def("set_attributes", &set_attributes, "name"_a, "attributes"_a, docs::kSetAttributes,
            nb::sig("def set_attributes(self, name: str, "

@@ -75,7 +75,8 @@ end), a boolean mask, None for all. Raises KeyError, IndexError, ValueError (len
 
 inline constexpr auto kStream = R"(The live rows in blocks of `block_rows`, in bounded memory.
 
-As of this call: rows appended or deleted later make no difference. The last block may be shorter.)";
+As of this call: rows appended or deleted later make no difference. The last block may be
+shorter.)";
 
 }  // namespace npk::python::docs
 

@@ -1,4 +1,4 @@
-"""Arrays go into a store and come back: every element type, shape and stride; views cost no copy."""
+"""Arrays go into a store and come back: every element type, shape, stride; views cost no copy."""
 
 import gc
 
