@@ -33,6 +33,10 @@ def draw(path: Path, title: str, tasks: dict[str, dict[str, float]]) -> None:
         axes.scatter(*zip(*points, strict=True), s=22, marker=marker, label=peer, alpha=0.8)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xticks([x for x in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low < x < high])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set_yticks(range(len(tasks)), [name.removeprefix("NumPack's: ") for name in tasks],
                     fontsize=7)
     axes.invert_yaxis()
@@ -51,6 +55,8 @@ def main() -> int:
     tables = peer_tables()
     for name, (title, belongs) in PLOTS.items():
         tasks = {task: times for task, times in tables.items() if belongs(task)}
+        if not tasks:  # A part of the comparison, made with --filter.
+            continue
         path = DOCS / f"{name}.svg"
         draw(path, title, tasks)
         # matplotlib ends lines with blanks.
