@@ -95,8 +95,9 @@ def usearch(task, base, queries, folder, best):
 
     known = {"dot": MetricKind.IP, "cosine": MetricKind.Cos, "l2sq": MetricKind.L2sq,
              "hamming": MetricKind.Hamming, "jaccard": MetricKind.Tanimoto}
+    # Its NumPy interface has no bfloat16, and its product of uint8 is not that of the numbers.
     if (task.place == "store" or task.kind != "top-k" or task.metric not in known
-            or task.dtype == "bfloat16"):
+            or task.dtype == "bfloat16" or (task.dtype == "uint8" and task.metric not in BITS)):
         return []
     return [(f"{n or 'all '}T", lambda n=n: search(base, queries, task.k, known[task.metric],
                                                    exact=True, threads=n).keys.reshape(

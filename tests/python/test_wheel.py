@@ -26,7 +26,7 @@ def wheel(tmp_path_factory) -> Path:
     # Without isolation: the packages that build it are pinned in scripts/requirements.txt.
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", ROOT, "--no-build-isolation", "--no-deps",
-         "--no-index", "-C", f"build-dir={folder / 'build'}", "-w", folder],
+         "--no-index", f"--config-settings=build-dir={folder / 'build'}", "-w", folder],
         env={**os.environ, **launcher}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return next(folder.glob("npk-*.whl"))
