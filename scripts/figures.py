@@ -31,6 +31,40 @@ def table(rows) -> list[str]:
     return lines
 
 
+def peer_tables() -> dict[str, dict[str, float]]:
+    """{task: {peer: milliseconds at its best}}, from the rows of the comparison."""
+    tasks = {}
+    for row in json.loads((RESULTS / "peers.json").read_text(encoding="utf-8")):
+        task, _, who = row["name"].rpartition(": ")
+        if row["unit"] != "ms" or who.startswith("npk against"):
+            continue
+        peer = who.partition(",")[0]
+        times = tasks.setdefault(task, {})
+        times[peer] = min(row["value"], times.get(peer, row["value"]))
+    return tasks
+
+
+def peers_table() -> list[str]:
+    tasks = peer_tables()
+    peers = sorted({peer for times in tasks.values() for peer in times} - {"npk"})
+    lines = ["| ms | npk | " + " | ".join(peers) + " |", "|---" * (len(peers) + 2) + "|"]
+    for task, times in tasks.items():
+        cells = [task, *(number(times.get(peer)) for peer in ("npk", *peers))]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def against_table(rows) -> list[str]:
+    lines = ["| what | npk, ms | the other, ms | times as fast | bar | holds |",
+             "|---|---|---|---|---|---|"]
+    for row in rows:
+        milliseconds = number(row["value"]) if row["unit"] == "ms" else ""
+        lines.append(f"| {row['name']} | {milliseconds} | {number(row['floor'])} | "
+                     f"{number(row['ratio'])} | {number(row['bar'])} | "
+                     f"{'yes' if row['holds'] else '**no**'} |")
+    return lines
+
+
 def replaced(text: str, name: str, lines: list[str]) -> str:
     pattern = re.compile(rf"(<!-- figures: {name} -->\n).*?(<!-- end -->)", re.S)
     body = "\n".join(lines) + "\n"
@@ -41,12 +75,17 @@ def main() -> int:
     machine = (RESULTS / "machine.txt").read_text(encoding="utf-8").strip()
     suites = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
               for name in ("store", "search", "stream")}
+    peers = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
+    peers_machine = (RESULTS / "peers-machine.txt").read_text(encoding="utf-8").strip()
     for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
         text = page.read_text(encoding="utf-8")
         text = replaced(text, "machine", [machine])
         for name, rows in suites.items():
             text = replaced(text, name, table(rows))
             text = replaced(text, f"{name} bars", table([r for r in rows if r["bar"]]))
+        text = replaced(text, "peers machine", [peers_machine])
+        text = replaced(text, "peers", peers_table())
+        text = replaced(text, "peers bars", against_table([r for r in peers if r["bar"]]))
         page.write_text(text, encoding="utf-8")
     return 0
 

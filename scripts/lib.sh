@@ -37,8 +37,11 @@ BUILD_PACKAGES=(
 # … and to run everything that scripts/test runs.
 TEST_PACKAGES=(
   clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
-  python3 python3-venv git shellcheck strace procps
+  python3 python3-dev python3-venv git shellcheck strace procps
 )
+# shellcheck disable=SC2034
+# … and for the comparison with peers (scripts/bench search --peers).
+PEER_PACKAGES=(python3-dev libopenblas0-pthread)
 
 # shellcheck disable=SC2034
 # What scripts/test_arm needs besides: a compiler for 64-bit Arm, and a processor.
@@ -122,7 +125,9 @@ build() {
   if command -v ccache >/dev/null; then
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
-  if [[ ! -f $ROOT/build/$preset/build.ninja ]]; then
+  # Again after .venv was made: it decides whether there is a Python package to build.
+  if [[ ! -f $ROOT/build/$preset/build.ninja ||
+    $VENV/requirements.installed -nt $ROOT/build/$preset/build.ninja ]]; then
     (cd "$ROOT" && cmake --preset "$preset" "${options[@]}") >&2 ||
       fail "cmake could not configure '$preset'" \
         "Its own message is above; 'rm -rf build/$preset' starts from nothing."

@@ -1,9 +1,10 @@
 """The README's examples do what it says: its C++ compiles against the installed library and runs,
-its shell sessions print what it shows."""
+its Python runs, its shell sessions print what it shows."""
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import markdown_examples as examples
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("NPK_BUILD_DIR", ROOT / "build" / "release"))
 README = examples.blocks((ROOT / "README.md").read_text(encoding="utf-8"))
 PROGRAMS = [block for block in README if block.language == "cpp"]
+SCRIPTS = [block for block in README if block.language == "python"]
 SESSIONS = [block for block in README if block.language == "console"]
 
 
@@ -37,8 +39,8 @@ def workplace(tmp_path) -> Path:
     return tmp_path
 
 
-def test_the_readme_has_a_program_and_a_session():
-    assert PROGRAMS and SESSIONS
+def test_the_readme_has_a_program_a_script_and_a_session():
+    assert PROGRAMS and SCRIPTS and SESSIONS
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=by_line)
@@ -59,6 +61,14 @@ def test_a_program_of_the_readme_compiles_and_runs(program, installed, workplace
                     source, "-o", binary, *flags.split()], check=True)
     done = subprocess.run([binary], cwd=workplace, capture_output=True, text=True, timeout=60,
                           env={**os.environ, "LD_LIBRARY_PATH": str(pc_file.parents[1])})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=by_line)
+def test_a_script_of_the_readme_runs(script, workplace):
+    done = subprocess.run([sys.executable, "-c", script.text], cwd=workplace, timeout=60,
+                          capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(BUILD / "python")})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
