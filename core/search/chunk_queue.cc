@@ -17,8 +17,20 @@ constexpr uint64_t kThreadsBytes = 32u << 20;
 constexpr uint32_t kReadsAhead = 8;
 // All buffers; where rows are so large that it takes more, they are left to the mapping.
 constexpr uint64_t kMostBytes = 40u << 20;
+// Pages that are looked at to tell whether a chunk is in memory. Pages come and go in long runs,
+// and to look at each would slow down those scans that need none of this.
+constexpr uint64_t kSampledPages = 4;
 // Of less than this a mapping has read all before a ring is set up.
 constexpr uint64_t kLeastColdBytes = 16u << 20;
+
+/// Requires: bytes > 0.
+bool is_in_memory(const io::Mapping& mapping, uint64_t offset_bytes, uint64_t bytes) {
+  for (uint64_t i = 0; i < kSampledPages; ++i) {
+    const uint64_t at = offset_bytes + (bytes - 1) / (kSampledPages - 1) * i;
+    if (!mapping.is_resident(at, 1)) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -123,7 +135,7 @@ Status ChunkQueue::take(Chunk& chunk, Pending& taken) {
 ChunkQueue::Way ChunkQueue::way_of(uint64_t begin, uint64_t end) {
   const uint64_t row_bytes = rows_.row_bytes();
   if (mode_ == io::ReadMode::kAuto &&
-      rows_.file().mapping->is_resident(begin * row_bytes, (end - begin) * row_bytes)) {
+      is_in_memory(*rows_.file().mapping, begin * row_bytes, (end - begin) * row_bytes)) {
     return Way::kInPlace;
   }
   if (!is_selected(begin, end)) return Way::kInPlace;

@@ -165,7 +165,10 @@ void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worke
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
                  const Progress& progress, SearchStats* stats) {
   Control control(progress, rows.rows());
-  NPK_ASSIGN_OR_RETURN(const io::ReadMode mode, io::read_mode());
+  io::ReadMode mode = io::ReadMode::kMapping;
+  if (rows.file().file != nullptr) {
+    NPK_ASSIGN_OR_RETURN(mode, io::read_mode());
+  }
   ChunkQueue queue(rows, mode, static_cast<uint32_t>(sinks.size()));
   std::vector<SearchStats> of_threads(sinks.size());
   run_on_threads(static_cast<uint32_t>(sinks.size()), [&](uint32_t thread) {

@@ -159,7 +159,7 @@ class VectorEngine {
 /// logical, and the answer is that of one committed state. Rows that are in memory are read from
 /// the mapping; others, where there are 16 MiB and more, around the page cache by io_uring, or by
 /// pread where that cannot be. NPK_IO = mmap, uring or pread forces one way (docs/architecture.md).
-/// Beyond the mapping it needs memory for the answers, less than 1 MiB per thread, and at most
+/// Beyond the mapping it needs memory for the answers, less than 2 MiB per thread, and at most
 /// 40 MiB for reads, whatever the array holds.
 /// Errors: as VectorEngine, with the array's name; NotFound.
 class StreamingVectorEngine {
