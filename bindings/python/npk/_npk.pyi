@@ -132,7 +132,8 @@ class Store:
         """
         The live rows in blocks of `block_rows`, in bounded memory.
 
-        As of this call: rows appended or deleted later make no difference. The last block may be shorter.
+        As of this call: rows appended or deleted later make no difference. The last block may be
+        shorter.
         """
 
     def has(self, name: str) -> bool:
