@@ -77,14 +77,25 @@ Row measure(const std::string& name, int rounds, double bar, const std::function
   return {name, typical, typical * median(ratios), bar};
 }
 
+/// Searches of one query, told for one thread and for all processors.
 struct Workload {
-  std::string name;
   DType dtype;
   uint64_t rows;
   uint64_t dims;
   std::vector<Metric> metrics;
-  double bar = 0.7;  // Of the bandwidth, with all processors.
+  bool is_stored = false;  // Whether a store is searched as well as the memory.
+
+  [[nodiscard]] std::string name() const {
+    const bool is_many = rows % 1'000'000 == 0;
+    const std::string count =
+        is_many ? std::to_string(rows / 1'000'000) + "M x " : std::to_string(rows / 1'000) + "k x ";
+    if (metrics.front() == Metric::kHamming) return count + std::to_string(dims * 8) + " bits";
+    return count + std::to_string(dims) + " " + std::string(dtype_name(dtype));
+  }
 };
+
+/// The least share of the bandwidth that one query is to reach.
+double one_query_bar(uint32_t threads) { return threads > 1 ? 0.95 : 0.90; }
 
 Array random_array(DType dtype, uint64_t rows, uint64_t dims) {
   Array array = *Array::uninitialized(dtype, {rows, dims});
@@ -127,27 +138,40 @@ class Bench {
   Bench& operator=(const Bench&) = delete;
 
   Status run(const Workload& workload) {
+    const auto both = std::max(1u, std::thread::hardware_concurrency());
+    const auto name_of = [&](Metric metric, uint32_t threads, const char* where) {
+      return workload.name() + " " + std::string(metric_info(metric).name) + " top-10, " +
+             std::to_string(threads) + "T, " + where;
+    };
+    const auto is_wanted_of = [&](Metric metric, uint32_t threads) {
+      return is_wanted(name_of(metric, threads, "memory")) ||
+             (workload.is_stored && is_wanted(name_of(metric, threads, "store")));
+    };
+    const bool has_wanted = std::any_of(
+        workload.metrics.begin(), workload.metrics.end(),
+        [&](Metric metric) { return is_wanted_of(metric, 1) || is_wanted_of(metric, both); });
+    if (!has_wanted) return {};
     const Array base = random_array(workload.dtype, workload.rows, workload.dims);
     const ArrayView query =
         ArrayView::raw(base.data() + 17 * base.row_bytes(), workload.dtype, {workload.dims});
     NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open((directory_ / "s.npk").string()));
-    NPK_RETURN_IF_ERROR(store.save_arrays({{"rows", base.view()}}));
-    NPK_ASSIGN_OR_RETURN(const ArrayView mapped, store.get_array_view("rows"));
-    const auto both = std::max(1u, std::thread::hardware_concurrency());
+    ArrayView mapped;
+    if (workload.is_stored) {
+      NPK_RETURN_IF_ERROR(store.save_arrays({{"rows", base.view()}}));
+      NPK_ASSIGN_OR_RETURN(mapped, store.get_array_view("rows"));
+    }
     for (const Metric metric : workload.metrics) {
       for (const uint32_t threads : {1u, both}) {
         const SearchOptions options = {.metric = metric, .k = 10, .threads = threads};
-        const std::string name = workload.name + " " + std::string(metric_info(metric).name) +
-                                 " top-10, " + std::to_string(threads) + "T, ";
-        // The bar is that of the search with all processors; one thread is told for comparison.
-        const double bar = threads > 1 ? workload.bar : 0;
+        const double bar = one_query_bar(threads);
         const auto read = [threads](const ArrayView& view) {
-          return [&view, threads] { read_all(view.data(), view.size_bytes(), threads); };
+          return [view, threads] { read_all(view.data(), view.size_bytes(), threads); };
         };
-        NPK_RETURN_IF_ERROR(add(name + "memory", bar, read(base.view()), [&] {
+        NPK_RETURN_IF_ERROR(add(name_of(metric, threads, "memory"), bar, read(base.view()), [&] {
           return VectorEngine().top_k(base, query, options).status();
         }));
-        NPK_RETURN_IF_ERROR(add(name + "store", bar, read(mapped), [&] {
+        if (!workload.is_stored) continue;
+        NPK_RETURN_IF_ERROR(add(name_of(metric, threads, "store"), bar, read(mapped), [&] {
           return StreamingVectorEngine().top_k(store, "rows", query, options).status();
         }));
       }
@@ -203,9 +227,13 @@ class Bench {
   }
 
  private:
+  [[nodiscard]] bool is_wanted(const std::string& name) const {
+    return name.find(settings_.filter) != std::string::npos;
+  }
+
   Status add(const std::string& name, double bar, const std::function<void()>& floor,
              const std::function<Status()>& search) {
-    if (name.find(settings_.filter) == std::string::npos) return {};
+    if (!is_wanted(name)) return {};
     Status failure;
     const auto scan = [&] {
       Status status = search();
@@ -220,18 +248,29 @@ class Bench {
   std::vector<Row> rows_;
 };
 
+/// Every element type, of short rows and of long ones.
+Status run_each_type(Bench& bench, bool is_quick) {
+  const std::vector<Metric> numbers = {Metric::kCosine, Metric::kDot, Metric::kL2};
+  for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kFloat16, DType::kBFloat16,
+                            DType::kInt8, DType::kUint8}) {
+    const bool is_stored = dtype == DType::kFloat32;
+    NPK_RETURN_IF_ERROR(bench.run({dtype, 1'000'000, 128, numbers, is_stored}));
+    const auto few = is_quick ? std::vector<Metric>{Metric::kCosine} : numbers;
+    NPK_RETURN_IF_ERROR(bench.run({dtype, 200'000, 768, few, is_stored && !is_quick}));
+  }
+  return {};
+}
+
 Status run(const Settings& settings) {
-  const std::vector<Metric> numbers = {Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kL2Sq};
   const std::vector<Metric> bits = {Metric::kHamming, Metric::kJaccard};
   Bench bench(settings);
-  NPK_RETURN_IF_ERROR(bench.run({"1M x 128 float32", DType::kFloat32, 1'000'000, 128, numbers}));
-  NPK_RETURN_IF_ERROR(bench.run({"1M x 1024 bits", DType::kUint8, 1'000'000, 128, bits}));
+  NPK_RETURN_IF_ERROR(run_each_type(bench, settings.is_quick));
+  NPK_RETURN_IF_ERROR(bench.run({DType::kUint8, 1'000'000, 128, bits, true}));
   NPK_RETURN_IF_ERROR(bench.run_many(settings.is_quick ? 100'000 : 200'000, 768, 100));
   if (!settings.is_quick) {
     NPK_RETURN_IF_ERROR(bench.run_many(1'000'000, 128, 100));
     NPK_RETURN_IF_ERROR(bench.run_many(200'000, 768, 10));
-    NPK_RETURN_IF_ERROR(bench.run({"200k x 768 float32", DType::kFloat32, 200'000, 768, numbers}));
-    NPK_RETURN_IF_ERROR(bench.run({"1M x 2048 bits", DType::kUint8, 1'000'000, 256, bits}));
+    NPK_RETURN_IF_ERROR(bench.run({DType::kUint8, 1'000'000, 256, bits, true}));
   }
   return bench.report();
 }
