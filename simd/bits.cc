@@ -9,9 +9,9 @@
 #define HWY_TARGET_INCLUDE "simd/bits.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 // Must come after foreach_target.h.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include "simd/prefetch.h"
 #include "simd/scan.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -52,8 +52,7 @@ HWY_INLINE void count_steps(const uint8_t* row, const uint8_t* query, size_t ste
   for (size_t s = 0; s < steps; ++s) {
     const V8 x = hn::LoadU(d, row + s * width);
     const V8 q = hn::LoadU(d, query + s * width);
-    hwy::Prefetch(
-        reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(row + s * width) + ahead_bytes));
+    prefetch_ahead(row + s * width, ahead_bytes);
     first_bytes = hn::Add(first_bytes, count_per_byte(kHamming ? hn::Xor(x, q) : hn::And(x, q)));
     if constexpr (!kHamming) second_bytes = hn::Add(second_bytes, count_per_byte(hn::Or(x, q)));
   }

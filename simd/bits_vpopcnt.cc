@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include "simd/prefetch.h"
+
 // GCC 12 takes the undefined source of its own unmasked intrinsics for a mistake of ours.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -44,8 +46,7 @@ NPK_VPOPCNT inline void count_row(const std::byte* row, const std::byte* query, 
   for (; at + kBytes <= bytes; at += kBytes) {
     const __m512i x = _mm512_loadu_si512(row + at);
     const __m512i q = _mm512_loadu_si512(query + at);
-    _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(row + at) + ahead_bytes),
-                 _MM_HINT_T0);
+    prefetch_ahead(row + at, ahead_bytes);
     const __m512i both = kHamming ? _mm512_xor_si512(x, q) : _mm512_and_si512(x, q);
     one = _mm512_add_epi64(one, _mm512_popcnt_epi64(both));
     if constexpr (!kHamming) {

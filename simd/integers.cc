@@ -9,9 +9,9 @@
 #define HWY_TARGET_INCLUDE "simd/integers.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 // Must come after foreach_target.h.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include "simd/prefetch.h"
 #include "simd/scan.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -67,8 +67,7 @@ HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT 
   V32 norm1 = sum0;
   size_t j = 0;
   for (; j + 2 * width <= count; j += 2 * width) {
-    hwy::Prefetch(
-        reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(row + j) + ahead_bytes));
+    prefetch_ahead(row + j, ahead_bytes);
     step<kOp>(widen16(row + j), query + j, sum0, norm0);
     step<kOp>(widen16(row + j + width), query + j + width, sum1, norm1);
   }
@@ -92,7 +91,7 @@ HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT 
 
 template <Op kOp, typename T>
 void scan_integers(const void* query_data, const RowBlock& block, double* first, double* second) {
-  const auto* HWY_RESTRICT query = static_cast<const int16_t*>(query_data);
+  const auto* HWY_RESTRICT query = static_cast<const IntegerQuery*>(query_data)->values;
   const auto* row = reinterpret_cast<const T*>(block.rows);
   const T* const end = row + block.count * block.dims;
   for (size_t i = 0; i < block.count; ++i, row += block.dims) {
@@ -121,6 +120,7 @@ const IntegerKernels* integer_table() { return &kTable; }
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "simd/integers_vnni.h"
 #include "simd/target_tables.h"
 
 namespace npk::simd {
@@ -130,6 +130,7 @@ const IntegerKernels& integer_kernels(Target target) noexcept {
     TargetTables<IntegerKernels> filled;
     filled.tables[0] = &scalar_integer_kernels();
     NPK_FILL_TARGET_TABLES(filled, integer_table)
+    filled.tables[static_cast<size_t>(Target::kAvx3Dl)] = vnni_integer_kernels();
     return filled;
   }();
   return tables.get(target);

@@ -15,9 +15,9 @@
 #include <array>
 #include <cstdint>
 
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include "simd/prefetch.h"
 #include "simd/scan.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -91,44 +91,47 @@ HWY_INLINE V64 widen(const double* from) { return hn::LoadU(D64(), from); }
 HWY_INLINE V64 widen(const float* from) {
   return hn::PromoteTo(D64(), hn::LoadU(hn::Rebind<float, D64>(), from));
 }
-template <typename T>
-HWY_INLINE V64 widen_through(const T* from) {
-  using Middle = std::conditional_t<sizeof(T) == 2, float, int32_t>;
-  const hn::Rebind<Middle, D64> d;
-  return hn::PromoteTo(D64(), hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, D64>(), from)));
+/// Elements of 8 and 16 bits as float32, exactly: as many as D has lanes.
+template <class D, typename T>
+HWY_INLINE hn::Vec<D> widen_to_float32(D d, const T* from) {
+  const auto narrow = hn::LoadU(hn::Rebind<T, D>(), from);
+  if constexpr (sizeof(T) == 1) {
+    return hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<D>(), narrow));
+  } else {
+    return hn::PromoteTo(d, narrow);
+  }
 }
 #if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
 // Without F16C. Highway 1.0.3 has a conversion in software that takes infinity for 65,536.
-HWY_INLINE V64 widen(const hwy::float16_t* from) {
-  const hn::Rebind<uint16_t, D64> du16;
-  const hn::Rebind<uint32_t, D64> du32;
-  const hn::Rebind<float, D64> df32;
+template <class D>
+HWY_INLINE hn::Vec<D> widen_to_float32(D d, const hwy::float16_t* from) {
+  const hn::Rebind<uint16_t, D> du16;
+  const hn::RebindToUnsigned<D> du32;
+  const hn::RebindToSigned<D> di32;
   const auto bits = hn::PromoteTo(du32, hn::LoadU(du16, reinterpret_cast<const uint16_t*>(from)));
   const auto magnitude = hn::And(bits, hn::Set(du32, 0x7fff));
   const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du32, 0x8000)));
   const auto shifted = hn::ShiftLeft<13>(magnitude);
   // Exponents differ by 112; as a product it is exact for subnormals too.
-  const auto scaled =
-      hn::BitCast(du32, hn::Mul(hn::BitCast(df32, shifted), hn::Set(df32, 0x1p112f)));
+  const auto scaled = hn::BitCast(du32, hn::Mul(hn::BitCast(d, shifted), hn::Set(d, 0x1p112f)));
   const auto special = hn::Or(shifted, hn::Set(du32, 0x7f800000));
-  const auto is_special = hn::Gt(hn::BitCast(hn::RebindToSigned<decltype(du32)>(), magnitude),
-                                 hn::Set(hn::RebindToSigned<decltype(du32)>(), 0x7bff));
+  const auto is_special = hn::Gt(hn::BitCast(di32, magnitude), hn::Set(di32, 0x7bff));
   const auto value = hn::IfThenElse(hn::RebindMask(du32, is_special), special, scaled);
-  return hn::PromoteTo(D64(), hn::BitCast(df32, hn::Or(value, sign)));
+  return hn::BitCast(d, hn::Or(value, sign));
 }
-#else
-HWY_INLINE V64 widen(const hwy::float16_t* from) { return widen_through(from); }
 #endif
-HWY_INLINE V64 widen(const hwy::bfloat16_t* from) { return widen_through(from); }
-HWY_INLINE V64 widen(const int8_t* from) { return widen_through(from); }
-HWY_INLINE V64 widen(const uint8_t* from) { return widen_through(from); }
-
-/// Asks for the memory `ahead_bytes` behind `from`, where a step of 16 elements begins.
 template <typename T>
-HWY_INLINE void prefetch_ahead(const T* from, size_t ahead_bytes) {
-  const uintptr_t at = reinterpret_cast<uintptr_t>(from) + ahead_bytes;
-  hwy::Prefetch(reinterpret_cast<const char*>(at));
-  if constexpr (sizeof(T) == 8) hwy::Prefetch(reinterpret_cast<const char*>(at + 64));
+HWY_INLINE V64 widen(const T* from) {
+  static_assert(sizeof(T) <= 2);
+  return hn::PromoteTo(D64(), widen_to_float32(hn::Rebind<float, D64>(), from));
+}
+
+/// As prefetch_ahead, for the bytes of `count` elements.
+template <typename T>
+HWY_INLINE void prefetch_elements(const T* from, size_t count, size_t ahead_bytes) {
+  for (size_t b = 0; b < count * sizeof(T); b += 64) {
+    prefetch_ahead(reinterpret_cast<const char*>(from) + b, ahead_bytes);
+  }
 }
 
 }  // namespace

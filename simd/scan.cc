@@ -11,7 +11,6 @@
 #define HWY_TARGET_INCLUDE "simd/scan.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 // Must come after foreach_target.h.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "simd/lanes-inl.h"
@@ -66,7 +65,7 @@ void scan(const void* query_data, const RowBlock& block, double* first, double* 
     NPK_LANES16(sums)
     NPK_LANES16(norms)
     for (size_t j = 0; j < full; j += kVirtualLanes) {
-      prefetch_ahead<T>(row + j, block.ahead_bytes);
+      prefetch_elements(row + j, kVirtualLanes, block.ahead_bytes);
       step<kOp, false>(row + j, query + j, mask, sums, norms);
     }
     if (tail != 0) {
@@ -78,7 +77,7 @@ void scan(const void* query_data, const RowBlock& block, double* first, double* 
         std::memcpy(static_cast<void*>(copy), last, tail * sizeof(T));
         last = copy;
       }
-      prefetch_ahead<T>(row + full, block.ahead_bytes);
+      prefetch_elements(row + full, kVirtualLanes, block.ahead_bytes);
       step<kOp, true>(last, query + full, mask, sums, norms);
     }
     first[i] = sums.total();

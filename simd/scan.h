@@ -25,10 +25,9 @@ struct RowBlock {
   const std::byte* rows = nullptr;
   size_t count = 0;
   size_t dims = 0;  // Elements of a row; for packed bits, bytes.
-  /// How far ahead of what they read kernels ask for memory. The hardware prefetchers stop at page
-  /// ends, which costs half the bandwidth for rows of up to 2 KiB (measured). 0 where what follows
-  /// the rows is not wanted. An address past the end is no access: prefetches do not fault.
-  size_t ahead_bytes = 4096;
+  /// How far ahead of what they read kernels ask for memory (simd/prefetch.h). 0 where what follows
+  /// the rows is not wanted.
+  size_t ahead_bytes = 8192;
 };
 
 /// Writes one number per row to `first`, and to `second` where the kernel says so.
@@ -49,9 +48,17 @@ struct ScanKernels {
   std::array<ScanOps, kRowTypeCount> by_type;
 };
 
-/// Rows of int8 or uint8 and a query of int16, padded with zeros to a multiple of kIntegerPadding,
-/// that holds values of either: computed in integers. Sums of integers are exact, here as in
-/// float64, so these are the canonical numbers too.
+/// A query of int8 or uint8.
+struct IntegerQuery {
+  const int16_t* values = nullptr;   // Padded with zeros to a multiple of kIntegerPadding.
+  const std::byte* bytes = nullptr;  // The same as int8 or uint8, not padded.
+  bool is_signed = false;            // What `bytes` are.
+  int64_t sum = 0;                   // Σ query
+  int64_t norm = 0;                  // Σ query²
+};
+
+/// Rows of int8 or uint8 and an IntegerQuery: computed in integers. Sums of integers are exact,
+/// here as in float64, so these are the canonical numbers too.
 struct IntegerKernels {
   ScanOps of_int8;
   ScanOps of_uint8;

@@ -62,7 +62,7 @@ constexpr ScanKernels kScan = {{ops_of<double>(), ops_of<float>(), ops_of<Float1
 
 template <Op kOp, typename T>
 void scan_integers(const void* query_data, const RowBlock& block, double* first, double* second) {
-  const auto* query = static_cast<const int16_t*>(query_data);
+  const int16_t* query = static_cast<const IntegerQuery*>(query_data)->values;
   const auto* row = reinterpret_cast<const T*>(block.rows);
   for (size_t i = 0; i < block.count; ++i, row += block.dims) {
     int64_t sum = 0;

@@ -56,16 +56,27 @@ size_t padded_to(size_t count, size_t multiple) {
   return (count / multiple + 1) * multiple;  // Never 0: PreparedQuery::data() tells by it.
 }
 
+/// From wide and bytes.
+void prepare_integers(DType dtype, size_t dims, PreparedQuery& prepared) {
+  prepared.narrow.assign(padded_to(dims, simd::kIntegerPadding), 0);
+  prepared.integers = {prepared.narrow.data(), prepared.bytes.data(), dtype == DType::kInt8, 0, 0};
+  for (size_t j = 0; j < dims; ++j) {
+    const auto value = static_cast<int16_t>(prepared.wide[j]);
+    prepared.narrow[j] = value;
+    prepared.integers.sum += value;
+    prepared.integers.norm += int64_t{value} * value;
+  }
+}
+
 PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dtype) {
   PreparedQuery prepared;
-  prepared.bits = packed(query);
+  prepared.bytes = packed(query);
   if (is_bit_family(family)) return prepared;
   const size_t dims = query.element_count();
   prepared.wide.assign(padded_to(dims, simd::kVirtualLanes), 0.0);
-  convert_to_float64(query.dtype(), prepared.bits.data(), dims, prepared.wide.data());
+  convert_to_float64(query.dtype(), prepared.bytes.data(), dims, prepared.wide.data());
   if (is_byte(query.dtype()) && is_byte(row_dtype)) {
-    prepared.narrow.assign(padded_to(dims, simd::kIntegerPadding), 0);
-    for (size_t j = 0; j < dims; ++j) prepared.narrow[j] = static_cast<int16_t>(prepared.wide[j]);
+    prepare_integers(query.dtype(), dims, prepared);
   }
   // The norm is a row's: the same kernel, the same bits.
   double dot = 0;

@@ -18,15 +18,20 @@
 
 namespace npk::internal {
 
-/// A query as the kernels want it.
+/// A query as the kernels want it. Not to be copied: parts of it point to others.
 struct PreparedQuery {
-  std::vector<double> wide;     // Float64 and padded, for the metrics of numbers.
-  std::vector<int16_t> narrow;  // Of int8 or uint8, padded, where the rows are of one of them too.
-  std::vector<std::byte> bits;  // For hamming and jaccard.
-  double norm = 0;              // Euclidean, in canonical order; for cosine.
+  PreparedQuery() = default;
+  PreparedQuery(PreparedQuery&&) = default;
+  PreparedQuery& operator=(PreparedQuery&&) = default;
+
+  std::vector<double> wide;      // Float64 and padded, for the metrics of numbers.
+  std::vector<int16_t> narrow;   // Of int8 or uint8, padded, where the rows are of one of them too.
+  std::vector<std::byte> bytes;  // The elements as they came; for hamming and jaccard.
+  simd::IntegerQuery integers;   // Of narrow and bytes, if narrow is not empty.
+  double norm = 0;               // Euclidean, in canonical order; for cosine.
   [[nodiscard]] const void* data() const noexcept {
-    if (!narrow.empty()) return narrow.data();
-    return wide.empty() ? static_cast<const void*>(bits.data()) : wide.data();
+    if (!narrow.empty()) return &integers;
+    return wide.empty() ? static_cast<const void*>(bytes.data()) : wide.data();
   }
 };
 

@@ -208,39 +208,54 @@ TEST(DivergenceKernels, LogarithmIsTheLogarithm) {
   }
 }
 
+/// Rows of random bytes, or all of them the largest ones, against a query of int8 or uint8.
+void check_integers(size_t dims, size_t count, bool is_signed_query, std::mt19937_64& random) {
+  const bool is_most = random() % 4 == 0 || dims > 1'000;
+  const std::byte most = random() % 2 == 0 ? std::byte{0x80} : std::byte{0xff};
+  const GuardBuffer bytes(dims);
+  const GuardBuffer padded((dims + kIntegerPadding - 1) / kIntegerPadding * kIntegerPadding * 2);
+  std::memset(padded.data(), 0, padded.size());
+  auto* values = reinterpret_cast<int16_t*>(padded.data());
+  IntegerQuery query = {values, bytes.data(), is_signed_query, 0, 0};
+  for (size_t j = 0; j < dims; ++j) {
+    bytes.data()[j] = is_most ? most : static_cast<std::byte>(random());
+    const auto byte = static_cast<uint8_t>(bytes.data()[j]);
+    values[j] = is_signed_query ? static_cast<int16_t>(static_cast<int8_t>(byte)) : int16_t{byte};
+    query.sum += values[j];
+    query.norm += int64_t{values[j]} * values[j];
+  }
+  const GuardBuffer rows(count * dims);
+  const std::byte filler = random() % 2 == 0 ? std::byte{0x80} : std::byte{0xff};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows.data()[i] = is_most ? filler : static_cast<std::byte>(random());
+  }
+  for (const Target target : vector_targets()) {
+    const IntegerKernels& kernels = integer_kernels(target);
+    const IntegerKernels& scalar = scalar_integer_kernels();
+    const std::string name(target_name(target));
+    for (const bool is_signed : {true, false}) {
+      const ScanOps& ops = is_signed ? kernels.of_int8 : kernels.of_uint8;
+      const ScanOps& want = is_signed ? scalar.of_int8 : scalar.of_uint8;
+      const Case c = {is_signed ? RowType::kInt8 : RowType::kUint8, dims, count};
+      expect_same(c, ops.dot, want.dot, &query, rows.data(), name + " dot");
+      expect_same(c, ops.dot_norm, want.dot_norm, &query, rows.data(), name + " norm");
+      expect_same(c, ops.l2sq, want.l2sq, &query, rows.data(), name + " l2sq");
+    }
+  }
+}
+
 TEST(IntegerKernels, GiveTheExactSumsForEveryLength) {
   std::mt19937_64 random(npk::testing::test_seed());
   std::vector<size_t> lengths;
   for (size_t dims = 0; dims <= 140; ++dims) lengths.push_back(dims);
   // Long enough for sums in int32 to overflow if they were not emptied in time.
-  for (const size_t dims : {768u, 1'023u, 8'192u, 16'384u, 32'768u, 70'001u})
+  for (const size_t dims :
+       {768u, 1'023u, 8'192u, 16'384u, 32'768u, 65'536u, 65'537u, 70'001u, 200'000u})
     lengths.push_back(dims);
   for (const size_t dims : lengths) {
-    const GuardBuffer query((dims + kIntegerPadding - 1) / kIntegerPadding * kIntegerPadding * 2);
-    std::memset(query.data(), 0, query.size());
-    auto* elements = reinterpret_cast<int16_t*>(query.data());
-    const bool is_most = random() % 4 == 0 || dims > 1'000;
-    const std::byte most = random() % 2 == 0 ? std::byte{0x80} : std::byte{0xff};
-    for (size_t j = 0; j < dims; ++j) {
-      elements[j] = static_cast<int16_t>(is_most ? -128 : static_cast<int>(random() % 384) - 128);
-    }
     for (const size_t count : {0u, 1u, 2u, 7u}) {
-      const GuardBuffer rows(count * dims);
-      for (size_t i = 0; i < rows.size(); ++i) {
-        rows.data()[i] = is_most ? most : static_cast<std::byte>(random());
-      }
-      for (const Target target : vector_targets()) {
-        const IntegerKernels& kernels = integer_kernels(target);
-        const IntegerKernels& scalar = scalar_integer_kernels();
-        const std::string name(target_name(target));
-        for (const bool is_signed : {true, false}) {
-          const ScanOps& ops = is_signed ? kernels.of_int8 : kernels.of_uint8;
-          const ScanOps& want = is_signed ? scalar.of_int8 : scalar.of_uint8;
-          const Case c = {is_signed ? RowType::kInt8 : RowType::kUint8, dims, count};
-          expect_same(c, ops.dot, want.dot, query.data(), rows.data(), name + " dot");
-          expect_same(c, ops.dot_norm, want.dot_norm, query.data(), rows.data(), name + " norm");
-          expect_same(c, ops.l2sq, want.l2sq, query.data(), rows.data(), name + " l2sq");
-        }
+      for (const bool is_signed_query : {true, false}) {
+        check_integers(dims, count, is_signed_query, random);
       }
     }
   }
