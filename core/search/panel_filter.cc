@@ -9,39 +9,18 @@ namespace {
 
 // Below this many queries the canonical scan, which is bound by memory, is as quick.
 constexpr size_t kFewestQueries = 4;
-// The margins are written for (dims + 16) * kUnit <= 0.01.
-constexpr size_t kMostDims = 100'000;
-constexpr double kUnit = 0x1p-24;
-// Norms in between neither overflow float32 in any product or sum, nor vanish.
-constexpr double kLeastNorm = 1e-15;
-constexpr double kMostNorm = 1e18;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-/// Rounded to nearest; beyond the largest float it is infinity.
-float to_float(double value) {
-  constexpr double kMost = std::numeric_limits<float>::max();
-  return value > kMost ? kInfinity : value < -kMost ? -kInfinity : static_cast<float>(value);
-}
-
-bool is_in_range(double norm) { return norm >= kLeastNorm && norm <= kMostNorm; }
 
 }  // namespace
 
 std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<const Plan> plans) {
-  if (plans.size() < kFewestQueries || rows.dims() == 0 || rows.dims() > kMostDims) return {};
-  const KernelFamily family = plans.front().family();
-  const bool is_product = family == KernelFamily::kCosine || family == KernelFamily::kDot ||
-                          family == KernelFamily::kL2 || family == KernelFamily::kL2Sq;
-  if (!is_product) return {};
-  const auto has_norm = [](const Plan& plan) { return is_in_range(plan.query().norm); };
-  if (!std::all_of(plans.begin(), plans.end(), has_norm)) return {};
-  PanelFilter filter;
-  filter.family_ = family;
+  if (plans.size() < kFewestQueries) return {};
+  const std::optional<Margin> margin = Margin::create(rows.dims(), plans);
+  if (!margin) return {};
+  PanelFilter filter(*margin);
   filter.row_type_ = rows.row_type();
   filter.kernels_ = &simd::panel_kernels(simd::target());
   filter.dims_ = rows.dims();
-  filter.rounding_ = 1.1 * static_cast<double>(rows.dims() + 16) * kUnit;
-  filter.tiny_ = static_cast<double>(rows.dims() + 16) * 0x1p-120;
   filter.pack(plans);
   return filter;
 }
@@ -66,27 +45,6 @@ void PanelFilter::pack(std::span<const Plan> plans) {
   }
 }
 
-PanelFilter::Line PanelFilter::line(size_t query, double bound) const {
-  const double norm = norms_[query];
-  const double margin = -rounding_ * norm;  // For each unit of a row's length.
-  switch (family_) {
-    case KernelFamily::kCosine:
-      // dot < bound * norm * length. The length is known to `rounding_` only.
-      return {to_float(norm * bound - 2.5 * rounding_ * norm * std::max(1.0, std::abs(bound))),
-              to_float(-tiny_)};
-    case KernelFamily::kDot:
-      return {to_float(1.1 * margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_)};
-    default: {
-      // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
-      double squared = bound;
-      if (family_ == KernelFamily::kL2) squared = bound < 0 ? -1 : bound * bound * (1 + 0x1p-50);
-      const double half = (norm * norm - squared) / 2;
-      const double slack = 4 * kUnit * (norm * norm + std::abs(squared)) + tiny_;
-      return {to_float(1.1 * margin), to_float(half - slack)};
-    }
-  }
-}
-
 PanelFilter::State::State(const PanelFilter& filter)
     : filter_(&filter),
       slopes_(filter.norms_.size() + simd::kMaxPanelQueries, 0.0f),
@@ -105,14 +63,11 @@ void PanelFilter::State::set_rows(const std::byte* rows, size_t count) {
   rows_ = {direct, count, dims, lengths_.data(), offsets_.data(), direct + count * dims};
   std::array<float, kRows> squares;
   filter_->kernels_->square_norms(direct, count, dims, squares.data());
-  const bool is_l2 =
-      filter_->family_ == KernelFamily::kL2 || filter_->family_ == KernelFamily::kL2Sq;
-  const auto half = static_cast<float>(0.5 * (1 - 1.1 * filter_->rounding_));
   for (size_t r = 0; r < count; ++r) {
     const float length = std::sqrt(squares[r]);
-    if (is_in_range(static_cast<double>(length))) {
+    if (Margin::is_in_range(static_cast<double>(length))) {
       lengths_[r] = length;
-      offsets_[r] = is_l2 ? squares[r] * half : 0.0f;
+      offsets_[r] = squares[r] * filter_->margin_.half();
     } else {
       // Also for NaN: everything passes.
       lengths_[r] = 0.0f;
@@ -122,15 +77,7 @@ void PanelFilter::State::set_rows(const std::byte* rows, size_t count) {
 }
 
 void PanelFilter::State::set_bound(size_t query, double bound) {
-  if (std::isinf(bound)) {
-    const bool is_larger =
-        filter_->family_ == KernelFamily::kCosine || filter_->family_ == KernelFamily::kDot;
-    const bool passes_all = is_larger == (bound < 0);
-    slopes_[query] = 0;
-    bounds_[query] = passes_all ? -kInfinity : kInfinity;
-    return;
-  }
-  const Line line = filter_->line(query, bound);
+  const Margin::Line line = filter_->margin_.line(filter_->norms_[query], bound);
   slopes_[query] = line.slope;
   bounds_[query] = line.bound;
 }

@@ -1,7 +1,7 @@
 // PanelFilter: which rows of a block may be among the best of which queries, found out in float32.
 //
 // Only rejects: a row that is rejected for a query is certainly not better than the bound given for
-// it. What remains is to be scored canonically. docs/simd.md holds the error analysis.
+// it. What remains is to be scored canonically.
 //
 // Thread safety: PanelFilter is immutable; a PanelFilter::State belongs to one thread.
 #ifndef NPK_CORE_SEARCH_PANEL_FILTER_H_
@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "core/search/margin.h"
 #include "core/search/plan.h"
 #include "core/search/row_source.h"
 #include "simd/panel.h"
@@ -57,21 +58,13 @@ class PanelFilter {
   };
 
  private:
-  PanelFilter() = default;
+  explicit PanelFilter(const Margin& margin) : margin_(margin) {}
   void pack(std::span<const Plan> plans);
-  struct Line {
-    float slope;
-    float bound;
-  };
-  /// The bound on the dot product that `bound` on the score of a query comes to.
-  [[nodiscard]] Line line(size_t query, double bound) const;
 
-  KernelFamily family_ = KernelFamily::kDot;
+  Margin margin_;
   simd::RowType row_type_ = simd::RowType::kFloat32;
   const simd::PanelKernels* kernels_ = nullptr;
   size_t dims_ = 0;
-  double rounding_ = 0;  // Of a float32 dot product, relative to the product of the norms.
-  double tiny_ = 0;      // What underflow may add to it.
   std::vector<double> norms_;
   std::vector<Panel> panels_;
 };

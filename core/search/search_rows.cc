@@ -83,7 +83,8 @@ Result<std::vector<TopK>> run_plans(const RowSource& rows, std::span<const Plan>
   std::vector<TopK> answers(plans.size());
   if (options.stats != nullptr) *options.stats = {};
   if (plans.empty() || wanted.k == 0) return answers;
-  const std::optional<PanelFilter> filter = PanelFilter::create(rows, plans);
+  const std::optional<PanelFilter> panels = PanelFilter::create(rows, plans);
+  const std::optional<RowFilter> filter = panels ? std::nullopt : RowFilter::create(rows, plans);
   std::deque<SharedBound> bounds;
   for (size_t q = 0; q < plans.size(); ++q) bounds.emplace_back(wanted.direction);
   std::vector<std::unique_ptr<BlockSink>> sinks(scan_threads(rows, options.threads, plans.size()));
@@ -92,9 +93,12 @@ Result<std::vector<TopK>> run_plans(const RowSource& rows, std::span<const Plan>
     for (size_t q = 0; q < plans.size(); ++q) {
       collectors.emplace_back(wanted, plans[q].select(), &bounds[q]);
     }
-    if (filter) {
-      sink = std::make_unique<PanelSink>(plans, std::move(collectors), *filter,
+    if (panels) {
+      sink = std::make_unique<PanelSink>(plans, std::move(collectors), *panels,
                                          rows.block_row_bytes());
+    } else if (filter) {
+      sink = std::make_unique<FilterSink>(plans, std::move(collectors), *filter,
+                                          rows.block_row_bytes());
     } else {
       sink = std::make_unique<CollectSink>(plans, std::move(collectors), rows.block_row_bytes());
     }

@@ -7,14 +7,56 @@
 namespace npk::internal {
 
 void CollectSink::take(const SelectedBlock& block) {
+  for (size_t q = 0; q < plans_.size(); ++q) take_for(q, block);
+}
+
+void CollectSink::take_for(size_t query, const SelectedBlock& block) {
+  const Plan& plan = plans_[query];
+  if (block.is_list) {
+    plan.score_listed(block.rows, row_bytes_, block.numbers.numbers, block.count, scores_.data(),
+                      scratch_.data());
+  } else {
+    plan.score(block.rows, block.count, scores_.data(), scratch_.data());
+  }
+  collectors_[query].take(block.numbers, {scores_.data(), block.count}, block.words);
+}
+
+void FilterSink::take(const SelectedBlock& block) {
   for (size_t q = 0; q < plans_.size(); ++q) {
-    if (block.is_list) {
-      plans_[q].score_listed(block.rows, row_bytes_, block.numbers.numbers, block.count,
-                             scores_.data(), scratch_.data());
+    if (block.is_list || collectors_[q].admits_all()) {
+      take_for(q, block);
+    } else if (blocks_without_[q] > 0) {
+      --blocks_without_[q];
+      take_for(q, block);
     } else {
-      plans_[q].score(block.rows, block.count, scores_.data(), scratch_.data());
+      filter_for(q, block);
     }
-    collectors_[q].take(block.numbers, {scores_.data(), block.count}, block.words);
+  }
+}
+
+void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
+  // Where the filter rejects too little (ties everywhere, distances far below the lengths) it is
+  // left out for a while.
+  constexpr size_t kMostPassing = kBlockRows / 4;
+  constexpr uint32_t kBlocksWithout = 15;
+  std::array<uint64_t, kBlockRows / 64> words;
+  filter_.run(query, collectors_[query].strict_bound(), block.rows, block.count, words.data());
+  std::array<uint64_t, kMostPassing> passing;
+  size_t count = 0;
+  for (size_t w = 0; w * 64 < block.count; ++w) {
+    for (uint64_t bits = words[w] & block.words[w]; bits != 0; bits &= bits - 1) {
+      if (count == kMostPassing) {
+        blocks_without_[query] = kBlocksWithout;
+        return take_for(query, block);
+      }
+      passing[count++] = w * 64 + static_cast<uint64_t>(std::countr_zero(bits));
+    }
+  }
+  if (count == 0) return;
+  plans_[query].score_listed(block.rows, row_bytes_, passing.data(), count, scores_.data(),
+                             scratch_.data());
+  for (size_t i = 0; i < count; ++i) {
+    collectors_[query].add(scores_[i], block.numbers[passing[i]]);
   }
 }
 

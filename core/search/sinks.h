@@ -1,5 +1,6 @@
 // Sinks: what a scan does with its blocks of rows. One per thread.
 //   CollectSink  scores every row for every query
+//   FilterSink   rejects most rows of 8 and 16 bits in float32 first, one query at a time
 //   PanelSink    rejects most in float32 first, many queries at a time
 //   ScoreSink    writes all scores out
 #ifndef NPK_CORE_SEARCH_SINKS_H_
@@ -13,6 +14,7 @@
 #include "core/search/collect.h"
 #include "core/search/panel_filter.h"
 #include "core/search/plan.h"
+#include "core/search/row_filter.h"
 #include "core/search/scan.h"
 
 namespace npk::internal {
@@ -29,13 +31,32 @@ class CollectSink : public BlockSink {
   [[nodiscard]] TopKCollector& collector(size_t query) { return collectors_[query]; }
 
  protected:
+  /// Scores the whole block for one query.
+  void take_for(size_t query, const SelectedBlock& block);
+
   std::span<const Plan> plans_;
   std::vector<TopKCollector> collectors_;
   uint64_t row_bytes_;  // Of a row of a block.
-
- private:
   std::array<double, kBlockRows> scores_;
   std::array<double, kBlockRows> scratch_;
+};
+
+/// As CollectSink, with the same answers. Lifetime: of the filter too.
+class FilterSink final : public CollectSink {
+ public:
+  FilterSink(std::span<const Plan> plans, std::vector<TopKCollector> collectors,
+             const RowFilter& filter, uint64_t row_bytes)
+      : CollectSink(plans, std::move(collectors), row_bytes),
+        filter_(filter),
+        blocks_without_(plans.size(), 0) {}
+  void take(const SelectedBlock& block) override;
+
+ private:
+  /// Scores those rows of the block that may matter to the query.
+  void filter_for(size_t query, const SelectedBlock& block);
+
+  const RowFilter& filter_;
+  std::vector<uint32_t> blocks_without_;  // By query: how many blocks to score without asking.
 };
 
 /// As CollectSink, with the same answers. Lifetime: of the filter too.

@@ -1,0 +1,64 @@
+#include "core/search/margin.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace npk::internal {
+namespace {
+
+// The margins are written for (dims + 16) * kUnit <= 0.01.
+constexpr size_t kMostDims = 100'000;
+constexpr double kUnit = 0x1p-24;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Rounded to nearest; beyond the largest float it is infinity.
+float to_float(double value) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return value > kMost ? kInfinity : value < -kMost ? -kInfinity : static_cast<float>(value);
+}
+
+}  // namespace
+
+std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans) {
+  if (plans.empty() || dims == 0 || dims > kMostDims) return {};
+  const KernelFamily family = plans.front().family();
+  const bool is_l2 = family == KernelFamily::kL2 || family == KernelFamily::kL2Sq;
+  if (family != KernelFamily::kCosine && family != KernelFamily::kDot && !is_l2) return {};
+  const auto has_norm = [](const Plan& plan) { return is_in_range(plan.query().norm); };
+  if (!std::all_of(plans.begin(), plans.end(), has_norm)) return {};
+  Margin margin;
+  margin.family_ = family;
+  margin.rounding_ = 1.1 * static_cast<double>(dims + 16) * kUnit;
+  margin.tiny_ = static_cast<double>(dims + 16) * 0x1p-120;
+  if (is_l2) margin.half_ = static_cast<float>(0.5 * (1 - 1.1 * margin.rounding_));
+  return margin;
+}
+
+Margin::Line Margin::line(double query_norm, double bound) const {
+  if (std::isinf(bound)) {
+    const bool is_larger = family_ == KernelFamily::kCosine || family_ == KernelFamily::kDot;
+    const bool passes_all = is_larger == (bound < 0);
+    return {0, passes_all ? -kInfinity : kInfinity};
+  }
+  const double margin = -rounding_ * query_norm;  // For each unit of a row's length.
+  switch (family_) {
+    case KernelFamily::kCosine:
+      // dot < bound * norm * length. The length is known to `rounding_` only.
+      return {to_float(query_norm * bound -
+                       2.5 * rounding_ * query_norm * std::max(1.0, std::abs(bound))),
+              to_float(-tiny_)};
+    case KernelFamily::kDot:
+      return {to_float(1.1 * margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_)};
+    default: {
+      // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
+      const double norm_squared = query_norm * query_norm;
+      double squared = bound;
+      if (family_ == KernelFamily::kL2) squared = bound < 0 ? -1 : bound * bound * (1 + 0x1p-50);
+      const double slack = 4 * kUnit * (norm_squared + std::abs(squared)) + tiny_;
+      return {to_float(1.1 * margin), to_float((norm_squared - squared) / 2 - slack)};
+    }
+  }
+}
+
+}  // namespace npk::internal

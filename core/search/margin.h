@@ -1,0 +1,54 @@
+// Margin: when a float32 dot product is proof enough that a row cannot be among the best.
+//
+// The one place of the error analysis of docs/simd.md, for the panels of many queries as for the
+// filter of one.
+//
+// Thread safety: immutable.
+#ifndef NPK_CORE_SEARCH_MARGIN_H_
+#define NPK_CORE_SEARCH_MARGIN_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "core/search/plan.h"
+
+namespace npk::internal {
+
+class Margin {
+ public:
+  /// Of the plans of one search. Nothing if float32 cannot help: packed bits, divergences, extreme
+  /// norms or dimensions.
+  static std::optional<Margin> create(size_t dims, std::span<const Plan> plans);
+
+  /// A row of length X may be rejected if the float32 dot product is below
+  /// slope * X + (bound + half() * X^2), computed in float32.
+  struct Line {
+    float slope;
+    float bound;
+  };
+  /// For a query of this norm of which only scores strictly better than `bound` matter.
+  [[nodiscard]] Line line(double query_norm, double bound) const;
+  /// 0 but for l2 and l2sq.
+  [[nodiscard]] float half() const noexcept { return half_; }
+
+  /// Lengths in between neither overflow float32 in any product or sum, nor vanish. A row whose
+  /// length is another, or is NaN, must not be rejected.
+  static constexpr double kLeastLength = 1e-15;
+  static constexpr double kMostLength = 1e18;
+  [[nodiscard]] static bool is_in_range(double length) noexcept {
+    return length >= kLeastLength && length <= kMostLength;
+  }
+
+ private:
+  Margin() = default;
+
+  KernelFamily family_ = KernelFamily::kDot;
+  double rounding_ = 0;  // Of a float32 dot product, relative to the product of the norms.
+  double tiny_ = 0;      // What underflow may add to it.
+  float half_ = 0;
+};
+
+}  // namespace npk::internal
+
+#endif  // NPK_CORE_SEARCH_MARGIN_H_

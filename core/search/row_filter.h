@@ -1,0 +1,50 @@
+// RowFilter: which rows of a block may be among the best of one query, found out in float32.
+//
+// For rows of 8 and 16 bits, which a core cannot widen to float64 as fast as the memory delivers
+// them. Only rejects: a row that is rejected is certainly not better than the bound given. What
+// remains is to be scored canonically.
+//
+// Thread safety: immutable.
+#ifndef NPK_CORE_SEARCH_ROW_FILTER_H_
+#define NPK_CORE_SEARCH_ROW_FILTER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/search/margin.h"
+#include "core/search/plan.h"
+#include "core/search/row_source.h"
+#include "simd/filter.h"
+
+namespace npk::internal {
+
+class RowFilter {
+ public:
+  /// Nothing if it would not help: wide rows, rows and queries that are both integers, packed bits,
+  /// extreme norms or dimensions.
+  static std::optional<RowFilter> create(const RowSource& rows, std::span<const Plan> plans);
+
+  /// Bit i of `passing`: row i must be scored for `query`, of which only scores strictly better
+  /// than `bound` matter. `rows`: `count` of the source's row type, back to back.
+  void run(size_t query, double bound, const std::byte* rows, size_t count,
+           uint64_t* passing) const;
+
+ private:
+  explicit RowFilter(const Margin& margin) : margin_(margin) {}
+
+  struct Query {
+    std::vector<float> values;  // Padded.
+    double norm;
+  };
+  Margin margin_;
+  simd::FilterFn kernel_ = nullptr;
+  size_t dims_ = 0;
+  std::vector<Query> queries_;
+};
+
+}  // namespace npk::internal
+
+#endif  // NPK_CORE_SEARCH_ROW_FILTER_H_

@@ -1,0 +1,93 @@
+// Rows of 8 and 16 bits are rejected in float32 first; no answer may show it.
+#include <optional>
+
+#include "npk/internal/text.h"
+#include "npk/search.h"
+#include "simd/target.h"
+#include "tests/support/search_reference.h"
+#include "tests/support/support.h"
+
+namespace npk {
+namespace {
+
+using npk::testing::Content;
+using npk::testing::difference;
+using npk::testing::kAllContents;
+using npk::testing::random_query;
+using npk::testing::random_rows;
+using npk::testing::reference_top_k;
+
+constexpr DType kNarrowTypes[] = {DType::kFloat16, DType::kBFloat16, DType::kInt8, DType::kUint8};
+constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kL2Sq};
+
+void expect_everywhere(const Array& base, const Array& query, const SearchOptions& options,
+                       const TopK& want) {
+  const simd::Target before = simd::target();
+  for (const simd::Target target : simd::available_targets()) {
+    simd::set_target(target);
+    NPK_ASSERT_OK_AND_ASSIGN(const TopK got, VectorEngine().top_k(base, query, options));
+    EXPECT_EQ(difference(got, want), "")
+        << internal::concat(dtype_name(base.dtype()), " ", metric_info(options.metric).name, " k ",
+                            options.k, " dims ", base.shape()[1], " ", simd_target());
+  }
+  simd::set_target(before);
+}
+
+TEST(RowFilter, LeavesTheAnswerOfFloat64WhateverTheRowsHold) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const DType dtype : kNarrowTypes) {
+    for (const DType query_type : {dtype, DType::kFloat32, DType::kFloat64}) {
+      for (const Content content : kAllContents) {
+        const uint64_t dims = 1 + random() % 80;
+        const Array base = random_rows(dtype, 1'500, dims, content, random);
+        const Array query = random_query(query_type, dims, content, random);
+        for (const Metric metric : kMetrics) {
+          const uint64_t k = 1 + random() % 30;
+          const TopK want = reference_top_k(base, query, metric, k);
+          expect_everywhere(base, query, {.metric = metric, .k = k, .threads = 1}, want);
+        }
+      }
+    }
+  }
+}
+
+// A threshold is a bound from the first row on.
+TEST(RowFilter, LeavesTheAnswerWhereAThresholdIsGiven) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const DType dtype : kNarrowTypes) {
+    for (const Content content : {Content::kNormal, Content::kNearTies, Content::kDuplicates}) {
+      const Array base = random_rows(dtype, 1'000, 40, content, random);
+      const Array query = random_query(DType::kFloat32, 40, content, random);
+      for (const Metric metric : kMetrics) {
+        TopK want = reference_top_k(base, query, metric, 1'000);
+        const size_t last = random() % 50;
+        const double threshold = want.scores[last];
+        size_t kept = last + 1;
+        while (kept < want.scores.size() && want.scores[kept] == threshold) ++kept;
+        want.scores.resize(kept);
+        want.rows.resize(kept);
+        SearchOptions options = {.metric = metric, .k = 1'000, .threads = 1};
+        (metric_info(metric).larger_is_better ? options.min_score : options.max_distance) =
+            threshold;
+        expect_everywhere(base, query, options, want);
+      }
+    }
+  }
+}
+
+// Rows that the norm of the query makes float32 useless for are scored without it.
+TEST(RowFilter, IsLeftOutForNormsBeyondFloat32) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  const Array base = random_rows(DType::kBFloat16, 1'000, 20, Content::kExtreme, random);
+  for (const double scale : {1e-40, 1e-16, 1e19, 1e150}) {
+    Array query = random_query(DType::kFloat64, 20, Content::kNormal, random);
+    for (double& value : query.mutable_as<double>()) value *= scale;
+    for (const Metric metric : kMetrics) {
+      const TopK want = reference_top_k(base, query, metric, 10);
+      expect_everywhere(base, query, {.metric = metric, .k = 10, .threads = 1}, want);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace npk
