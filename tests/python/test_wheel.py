@@ -1,4 +1,4 @@
-"""`pip install .` gives a fresh Python the package. With ccache the library is not compiled again."""
+"""`pip install .` gives a fresh Python the package. With ccache little is compiled again."""
 
 import os
 import shutil
