@@ -39,14 +39,14 @@ NPK_VPOPCNT inline __m512i add_lanes_of_eight(const __m512i* v) {
 
 template <bool kHamming>
 NPK_VPOPCNT inline void count_row(const std::byte* row, const std::byte* query, size_t bytes,
-                                  size_t ahead_bytes, __m512i* first, __m512i* second) {
+                                  Ahead ahead, __m512i* first, __m512i* second) {
   __m512i one = _mm512_setzero_si512();
   __m512i two = _mm512_setzero_si512();
   size_t at = 0;
   for (; at + kBytes <= bytes; at += kBytes) {
     const __m512i x = _mm512_loadu_si512(row + at);
     const __m512i q = _mm512_loadu_si512(query + at);
-    prefetch_ahead(row + at, ahead_bytes);
+    prefetch_ahead(row + at, ahead);
     const __m512i both = kHamming ? _mm512_xor_si512(x, q) : _mm512_and_si512(x, q);
     one = _mm512_add_epi64(one, _mm512_popcnt_epi64(both));
     if constexpr (!kHamming) {
@@ -78,7 +78,7 @@ NPK_VPOPCNT void scan_bits(const void* query_data, const RowBlock& block, double
     const size_t rows = block.count - i < kGroup ? block.count - i : kGroup;
     for (size_t r = 0; r < kGroup; ++r) {
       if (r < rows) {
-        count_row<kHamming>(row, query, block.dims, block.ahead_bytes, &one[r], &two[r]);
+        count_row<kHamming>(row, query, block.dims, block.ahead, &one[r], &two[r]);
         row += block.dims;
       } else {
         one[r] = two[r] = _mm512_setzero_si512();

@@ -44,7 +44,7 @@ HWY_INLINE void add_row(const T* HWY_RESTRICT row, const float* HWY_RESTRICT que
   VF square1 = dot0;
   size_t j = 0;
   for (; j + 2 * lanes <= dims; j += 2 * lanes) {
-    prefetch_elements(row + j, 2 * lanes, block.ahead_bytes);
+    prefetch_elements(row + j, 2 * lanes, block.ahead);
     const VF x0 = load(row + j);
     const VF x1 = load(row + j + lanes);
     dot0 = hn::MulAdd(x0, hn::LoadU(d, query + j), dot0);

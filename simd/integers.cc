@@ -58,7 +58,7 @@ HWY_INLINE void step(V16 x, const int16_t* HWY_RESTRICT query, V32& sum, V32& no
 /// Sums of at most kSpan elements.
 template <Op kOp, typename T>
 HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT query, size_t count,
-                         const T* end, size_t ahead_bytes, double* first, double* second) {
+                         const T* end, Ahead ahead, double* first, double* second) {
   const D16 d;
   const size_t width = hn::Lanes(d);
   V32 sum0 = hn::Zero(D32());
@@ -67,7 +67,7 @@ HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT 
   V32 norm1 = sum0;
   size_t j = 0;
   for (; j + 2 * width <= count; j += 2 * width) {
-    prefetch_ahead(row + j, ahead_bytes);
+    prefetch_ahead(row + j, ahead);
     step<kOp>(widen16(row + j), query + j, sum0, norm0);
     step<kOp>(widen16(row + j + width), query + j + width, sum1, norm1);
   }
@@ -99,7 +99,7 @@ void scan_integers(const void* query_data, const RowBlock& block, double* first,
     double norm = 0;
     for (size_t j = 0; j < block.dims; j += kSpan) {
       const size_t count = HWY_MIN(block.dims - j, kSpan);
-      add_span<kOp>(row + j, query + j, count, end, block.ahead_bytes, &sum, &norm);
+      add_span<kOp>(row + j, query + j, count, end, block.ahead, &sum, &norm);
     }
     first[i] = sum;
     if constexpr (kOp == Op::kDotNorm) second[i] = norm;

@@ -71,14 +71,14 @@ struct Sums {
 
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
 NPK_VNNI_INLINE Sums sums_of_row(const std::byte* row, const std::byte* query, size_t bytes,
-                                 size_t ahead_bytes) {
+                                 Ahead ahead) {
   Sums sums;
   size_t at = 0;
   do {
     const size_t end = bytes - at > kSpan ? at + kSpan : bytes;
     Lanes lanes = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     for (; at + kBytes <= end; at += kBytes) {
-      prefetch_ahead(row + at, ahead_bytes);
+      prefetch_ahead(row + at, ahead);
       add_bytes<kOp, kSignedRow, kSignedQuery>(_mm512_loadu_si512(row + at),
                                                _mm512_loadu_si512(query + at), lanes);
     }
@@ -106,7 +106,7 @@ NPK_VNNI_INLINE void scan_rows(const IntegerQuery& query, const RowBlock& block,
   const std::byte* row = block.rows;
   for (size_t i = 0; i < block.count; ++i, row += block.dims) {
     const Sums sums =
-        sums_of_row<kOp, kSignedRow, kSignedQuery>(row, query.bytes, block.dims, block.ahead_bytes);
+        sums_of_row<kOp, kSignedRow, kSignedQuery>(row, query.bytes, block.dims, block.ahead);
     const int64_t dot = sums.dot + shift;
     first[i] = static_cast<double>(kOp == Op::kL2Sq ? sums.norm - 2 * dot + query.norm : dot);
     if constexpr (kOp == Op::kDotNorm) second[i] = static_cast<double>(sums.norm);

@@ -128,9 +128,9 @@ HWY_INLINE V64 widen(const T* from) {
 
 /// As prefetch_ahead, for the bytes of `count` elements.
 template <typename T>
-HWY_INLINE void prefetch_elements(const T* from, size_t count, size_t ahead_bytes) {
+HWY_INLINE void prefetch_elements(const T* from, size_t count, Ahead ahead) {
   for (size_t b = 0; b < count * sizeof(T); b += 64) {
-    prefetch_ahead(reinterpret_cast<const char*>(from) + b, ahead_bytes);
+    prefetch_ahead(reinterpret_cast<const char*>(from) + b, ahead);
   }
 }
 

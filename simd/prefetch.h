@@ -13,13 +13,19 @@
 
 namespace npk::simd {
 
-/// Asks for the line `ahead_bytes` behind `at`, and for one an eighth as far. An address past the
-/// end is no access: prefetches do not fault. Always inlined: a copy could be compiled for one
-/// target and be run on another.
-__attribute__((always_inline)) inline void prefetch_ahead(const void* at, size_t ahead_bytes) {
+/// How far ahead of what a kernel reads it asks for memory: into the second-level cache and into
+/// the first. 0: nowhere, where what follows is not wanted.
+struct Ahead {
+  size_t far_bytes = 8192;
+  size_t near_bytes = 1024;
+};
+
+/// Asks for two lines behind `at`. An address past the end is no access: prefetches do not fault.
+/// Always inlined: a copy could be compiled for one target and be run on another.
+__attribute__((always_inline)) inline void prefetch_ahead(const void* at, Ahead ahead) {
   const auto address = reinterpret_cast<uintptr_t>(at);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + ahead_bytes), 0, 2);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + ahead_bytes / 8), 0, 3);
+  __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.far_bytes), 0, 2);
+  __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.near_bytes), 0, 3);
 }
 
 }  // namespace npk::simd

@@ -65,7 +65,7 @@ void scan(const void* query_data, const RowBlock& block, double* first, double* 
     NPK_LANES16(sums)
     NPK_LANES16(norms)
     for (size_t j = 0; j < full; j += kVirtualLanes) {
-      prefetch_elements(row + j, kVirtualLanes, block.ahead_bytes);
+      prefetch_elements(row + j, kVirtualLanes, block.ahead);
       step<kOp, false>(row + j, query + j, mask, sums, norms);
     }
     if (tail != 0) {
@@ -77,7 +77,7 @@ void scan(const void* query_data, const RowBlock& block, double* first, double* 
         std::memcpy(static_cast<void*>(copy), last, tail * sizeof(T));
         last = copy;
       }
-      prefetch_elements(row + full, kVirtualLanes, block.ahead_bytes);
+      prefetch_elements(row + full, kVirtualLanes, block.ahead);
       step<kOp, true>(last, query + full, mask, sums, norms);
     }
     first[i] = sums.total();

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "simd/prefetch.h"
 #include "simd/target.h"
 
 namespace npk::simd {
@@ -24,10 +25,8 @@ inline constexpr size_t kIntegerPadding = 64;
 struct RowBlock {
   const std::byte* rows = nullptr;
   size_t count = 0;
-  size_t dims = 0;  // Elements of a row; for packed bits, bytes.
-  /// How far ahead of what they read kernels ask for memory (simd/prefetch.h). 0 where what follows
-  /// the rows is not wanted.
-  size_t ahead_bytes = 8192;
+  size_t dims = 0;   // Elements of a row; for packed bits, bytes.
+  Ahead ahead = {};  // What kernels ask for while they read.
 };
 
 /// Writes one number per row to `first`, and to `second` where the kernel says so.

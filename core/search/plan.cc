@@ -170,7 +170,7 @@ void Plan::score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_
     // row that does not begin with a line has one line more.
     const uint64_t ahead_bytes = (numbers[later] - numbers[i]) * row_bytes;
     __builtin_prefetch(rows + (numbers[later] + 1) * row_bytes - 1);
-    scan_(query_.data(), {rows + numbers[i] * row_bytes, run, dims_, ahead_bytes}, scores + i,
+    scan_(query_.data(), {rows + numbers[i] * row_bytes, run, dims_, {ahead_bytes, 0}}, scores + i,
           scratch + i);
     i += run;
   }
