@@ -34,7 +34,7 @@ class Margin {
 
   /// Lengths in between neither overflow float32 in any product or sum, nor vanish. A row whose
   /// length is another, or is NaN, must not be rejected.
-  static constexpr double kLeastLength = 1e-15;
+  static constexpr double kLeastLength = 1e-12;
   static constexpr double kMostLength = 1e18;
   [[nodiscard]] static bool is_in_range(double length) noexcept {
     return length >= kLeastLength && length <= kMostLength;

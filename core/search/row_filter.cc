@@ -1,5 +1,7 @@
 #include "core/search/row_filter.h"
 
+#include "simd/flush_subnormals.h"
+
 namespace npk::internal {
 
 std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<const Plan> plans) {
@@ -26,6 +28,7 @@ void RowFilter::run(size_t query, double bound, const std::byte* rows, size_t co
   constexpr auto kMost = static_cast<float>(Margin::kMostLength * Margin::kMostLength);
   const Query& prepared = queries_[query];
   const Margin::Line line = margin_.line(prepared.norm, bound);
+  const simd::FlushSubnormals flush;
   kernel_(prepared.values.data(), {rows, count, dims_},
           {line.slope, line.bound, margin_.half(), kLeast, kMost}, passing);
 }
