@@ -112,11 +112,17 @@ HWY_INLINE hn::Vec<D> widen_to_float32(D d, const hwy::float16_t* from) {
   const auto magnitude = hn::And(bits, hn::Set(du32, 0x7fff));
   const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du32, 0x8000)));
   const auto shifted = hn::ShiftLeft<13>(magnitude);
-  // Exponents differ by 112; as a product it is exact for subnormals too.
-  const auto scaled = hn::BitCast(du32, hn::Mul(hn::BitCast(d, shifted), hn::Set(d, 0x1p112f)));
+  // Exponents differ by 112. A subnormal becomes the digits behind 2^-14, which is then taken away:
+  // no operand is a subnormal float, which may count as zero (simd/flush_subnormals.h).
+  const auto normal = hn::Add(shifted, hn::Set(du32, 112u << 23));
+  const auto behind = hn::Or(shifted, hn::Set(du32, 113u << 23));
+  const auto subnormal = hn::BitCast(du32, hn::Sub(hn::BitCast(d, behind), hn::Set(d, 0x1p-14f)));
   const auto special = hn::Or(shifted, hn::Set(du32, 0x7f800000));
-  const auto is_special = hn::Gt(hn::BitCast(di32, magnitude), hn::Set(di32, 0x7bff));
-  const auto value = hn::IfThenElse(hn::RebindMask(du32, is_special), special, scaled);
+  const auto signed_magnitude = hn::BitCast(di32, magnitude);
+  const auto is_special = hn::Gt(signed_magnitude, hn::Set(di32, 0x7bff));
+  const auto is_normal = hn::Gt(signed_magnitude, hn::Set(di32, 0x3ff));
+  const auto finite = hn::IfThenElse(hn::RebindMask(du32, is_normal), normal, subnormal);
+  const auto value = hn::IfThenElse(hn::RebindMask(du32, is_special), special, finite);
   return hn::BitCast(d, hn::Or(value, sign));
 }
 #endif

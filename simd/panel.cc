@@ -3,6 +3,8 @@
 // Eight rows times three vectors of queries are 24 accumulators: with 32 registers that leaves
 // three for the queries and some for the broadcast elements of the rows, and hides the latency of
 // two fused multiply-adds per cycle twice over. With 16 registers it is four rows.
+//
+// A quad has the elements of a row along the vector instead: four rows times four queries.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/panel.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
@@ -53,18 +55,34 @@ HWY_INLINE uint64_t compare_row(const PanelRows& rows, const PanelQueries& queri
   return bits;
 }
 
+/// Where a tile asks for what is read next: `part` bytes further with every prefetch.
+struct Upcoming {
+  uintptr_t at;
+  size_t part;
+
+  HWY_INLINE void ask() {
+    __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2);  // To the second-level cache.
+    at += part;
+  }
+};
+
+/// The share of tile `index` of `tiles`, each of which asks `asks` times.
+HWY_INLINE Upcoming upcoming(const PanelRows& rows, size_t index, size_t tiles, size_t asks) {
+  const size_t share = rows.next_bytes / tiles;
+  return {reinterpret_cast<uintptr_t>(rows.next) + index * share, share / (asks + 1) + 1};
+}
+
 /// kRows rows from `first` on against the whole panel.
 template <size_t kVectors, size_t kRows>
-HWY_INLINE void tile(const PanelRows& rows, const PanelQueries& queries, size_t first,
+HWY_INLINE void tile(const PanelRows& rows, const PanelQueries& queries, size_t first, float* dots,
                      uint64_t* passing) {
   const DF d;
+  const size_t panel_width = kVectors * vector_queries();
   const size_t dims = rows.dims;
   const float* HWY_RESTRICT row = rows.rows + first * dims;
   const float* HWY_RESTRICT query = queries.packed;
   const VF zero = hn::Zero(d);
-  // The tile's share of what comes next: kRows floats for each step.
-  constexpr size_t kNextBytes = kRows * sizeof(float);
-  uintptr_t next = reinterpret_cast<uintptr_t>(rows.next) + first * dims * sizeof(float);
+  Upcoming next = upcoming(rows, first / kTileRows, (rows.count + kTileRows - 1) / kTileRows, dims);
 #define NPK_EACH_ROW(M)                            \
   M(0) if constexpr (kRows > 1) { M(1) M(2) M(3) } \
   if constexpr (kRows > 4) {                       \
@@ -73,8 +91,8 @@ HWY_INLINE void tile(const PanelRows& rows, const PanelQueries& queries, size_t 
   VF a0 = zero, a1 = zero, a2 = zero, a3 = zero, a4 = zero, a5 = zero, a6 = zero, a7 = zero;
   VF b0 = zero, b1 = zero, b2 = zero, b3 = zero, b4 = zero, b5 = zero, b6 = zero, b7 = zero;
   VF c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
-  for (size_t j = 0; j < dims; ++j, query += kVectors * vector_queries(), next += kNextBytes) {
-    __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);  // To the second-level cache.
+  for (size_t j = 0; j < dims; ++j, query += panel_width) {
+    next.ask();
     const VF q0 = hn::LoadU(d, query);
     const VF q1 = kVectors > 1 ? hn::LoadU(d, query + (kVectors > 1 ? vector_queries() : 0)) : zero;
     const VF q2 =
@@ -89,20 +107,141 @@ HWY_INLINE void tile(const PanelRows& rows, const PanelQueries& queries, size_t 
     NPK_EACH_ROW(NPK_MULTIPLY)
 #undef NPK_MULTIPLY
   }
-#define NPK_FINISH(r) \
-  passing[first + (r)] = compare_row<kVectors>(rows, queries, first + (r), a##r, b##r, c##r);
+#define NPK_FINISH(r)                                                                           \
+  {                                                                                             \
+    float* to = dots + (first + (r)) * panel_width;                                             \
+    hn::StoreU(a##r, d, to);                                                                    \
+    if constexpr (kVectors > 1) hn::StoreU(b##r, d, to + vector_queries());                     \
+    if constexpr (kVectors > 2) hn::StoreU(c##r, d, to + 2 * vector_queries());                 \
+    passing[first + (r)] = compare_row<kVectors>(rows, queries, first + (r), a##r, b##r, c##r); \
+  }
   NPK_EACH_ROW(NPK_FINISH)
 #undef NPK_FINISH
 #undef NPK_EACH_ROW
 }
 
 template <size_t kVectors>
-void panel(const PanelRows& rows, const PanelQueries& queries, uint64_t* passing) {
+void panel(const PanelRows& rows, const PanelQueries& queries, float* dots, uint64_t* passing) {
   size_t r = 0;
   for (; r + kTileRows <= rows.count; r += kTileRows) {
-    tile<kVectors, kTileRows>(rows, queries, r, passing);
+    tile<kVectors, kTileRows>(rows, queries, r, dots, passing);
   }
-  for (; r < rows.count; ++r) tile<kVectors, 1>(rows, queries, r, passing);
+  for (; r < rows.count; ++r) tile<kVectors, 1>(rows, queries, r, dots, passing);
+}
+
+using D4 = hn::CappedTag<float, kQuadQueries>;
+using V4 = hn::Vec<D4>;
+
+/// Lane q of the sum over all blocks of four lanes.
+#if HWY_HAVE_SCALABLE
+HWY_INLINE V4 add_blocks(DF d, VF v) {
+  float lanes[hn::MaxLanes(DF())];
+  hn::StoreU(v, d, lanes);
+  V4 sum = hn::LoadU(D4(), lanes);
+  for (size_t b = kQuadQueries; b < hn::Lanes(d); b += kQuadQueries) {
+    sum = hn::Add(sum, hn::LoadU(D4(), lanes + b));
+  }
+  return sum;
+}
+#else
+template <class D, class V>
+HWY_INLINE V4 add_blocks(D d, V v) {
+  if constexpr (hn::MaxLanes(D()) == kQuadQueries) {
+    return v;
+  } else {
+    const hn::Half<D> dh;
+    return add_blocks(dh, hn::Add(hn::LowerHalf(dh, v), hn::UpperHalf(dh, v)));
+  }
+}
+#endif
+
+/// Lane q: the sum of the lanes of the q-th argument.
+HWY_INLINE V4 sum_each(VF v0, VF v1, VF v2, VF v3) {
+  const DF d;
+  const hn::Repartition<double, DF> pairs;
+  const VF v01 = hn::Add(hn::InterleaveLower(d, v0, v1), hn::InterleaveUpper(d, v0, v1));
+  const VF v23 = hn::Add(hn::InterleaveLower(d, v2, v3), hn::InterleaveUpper(d, v2, v3));
+  const auto p01 = hn::BitCast(pairs, v01);
+  const auto p23 = hn::BitCast(pairs, v23);
+  return add_blocks(d, hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, p01, p23)),
+                               hn::BitCast(d, hn::InterleaveUpper(pairs, p01, p23))));
+}
+
+/// Row r of the block, of which whole vectors are summed up in v0 to v3.
+HWY_INLINE void finish_quad_row(const PanelRows& rows, const PanelQueries& queries, size_t r, VF v0,
+                                VF v1, VF v2, VF v3, float* dots, uint64_t* passing) {
+  const D4 d;
+  V4 dot = sum_each(v0, v1, v2, v3);
+  const size_t whole = rows.dims - rows.dims % vector_queries();
+  if (whole != rows.dims) {
+    const float* row = rows.rows + r * rows.dims;
+    float rest[kQuadQueries] = {};
+    for (size_t q = 0; q < kQuadQueries; ++q) {
+      const float* query = queries.packed + q * rows.dims;
+      for (size_t j = whole; j < rows.dims; ++j) rest[q] += row[j] * query[j];
+    }
+    dot = hn::Add(dot, hn::LoadU(d, rest));
+  }
+  hn::StoreU(dot, d, dots + r * kQuadQueries);
+  const V4 base = hn::Add(hn::LoadU(d, queries.bounds), hn::Set(d, rows.offsets[r]));
+  const V4 bound = hn::MulAdd(hn::LoadU(d, queries.slopes), hn::Set(d, rows.lengths[r]), base);
+  uint8_t bytes[8] = {};
+  hn::StoreMaskBits(d, hn::Lt(dot, bound), bytes);
+  passing[r] = ~uint64_t{bytes[0]} & ((uint64_t{1} << kQuadQueries) - 1);
+}
+
+constexpr size_t kQuadRows = kTileRows / 2;  // 16 or 8 accumulators.
+
+template <size_t kRows>
+HWY_INLINE void quad_tile(const PanelRows& rows, const PanelQueries& queries, size_t first,
+                          float* dots, uint64_t* passing) {
+  const DF d;
+  const size_t dims = rows.dims;
+  const float* HWY_RESTRICT row = rows.rows + first * dims;
+  const float* HWY_RESTRICT query = queries.packed;
+  const VF zero = hn::Zero(d);
+  Upcoming next = upcoming(rows, first / kQuadRows, (rows.count + kQuadRows - 1) / kQuadRows,
+                           dims / vector_queries() * kQuadRows);
+  VF a0 = zero, a1 = zero, a2 = zero, a3 = zero;
+  VF b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+  VF c0 = zero, c1 = zero, c2 = zero, c3 = zero;
+  VF e0 = zero, e1 = zero, e2 = zero, e3 = zero;
+#define NPK_EACH_ROW(M)                        \
+  M(0, a) if constexpr (kRows > 1) { M(1, b) } \
+  if constexpr (kRows > 2) {                   \
+    M(2, c) M(3, e)                            \
+  }
+  const size_t lanes = vector_queries();
+  for (size_t j = 0; j + lanes <= dims; j += lanes) {
+    const VF q0 = hn::LoadU(d, query + j);
+    const VF q1 = hn::LoadU(d, query + dims + j);
+    const VF q2 = hn::LoadU(d, query + 2 * dims + j);
+    const VF q3 = hn::LoadU(d, query + 3 * dims + j);
+#define NPK_MULTIPLY(r, v)                         \
+  {                                                \
+    next.ask();                                    \
+    const VF x = hn::LoadU(d, row + (r)*dims + j); \
+    v##0 = hn::MulAdd(x, q0, v##0);                \
+    v##1 = hn::MulAdd(x, q1, v##1);                \
+    v##2 = hn::MulAdd(x, q2, v##2);                \
+    v##3 = hn::MulAdd(x, q3, v##3);                \
+  }
+    NPK_EACH_ROW(NPK_MULTIPLY)
+#undef NPK_MULTIPLY
+  }
+#define NPK_FINISH(r, v) \
+  finish_quad_row(rows, queries, first + (r), v##0, v##1, v##2, v##3, dots, passing);
+  NPK_EACH_ROW(NPK_FINISH)
+#undef NPK_FINISH
+#undef NPK_EACH_ROW
+}
+
+void quad(const PanelRows& rows, const PanelQueries& queries, float* dots, uint64_t* passing) {
+  size_t r = 0;
+  for (; r + kQuadRows <= rows.count; r += kQuadRows) {
+    quad_tile<kQuadRows>(rows, queries, r, dots, passing);
+  }
+  for (; r < rows.count; ++r) quad_tile<1>(rows, queries, r, dots, passing);
 }
 
 void square_norms(const float* rows, size_t count, size_t dims, float* out) {
@@ -153,6 +292,7 @@ const PanelKernels* panel_table() {
   static const PanelKernels table = {
       vector_queries(),
       {panel<1>, panel<2>, panel<3>},
+      quad,
       square_norms,
       {to_float32<double>, to_float32<float>, to_float32<hwy::float16_t>,
        to_float32<hwy::bfloat16_t>, to_float32<int8_t>, to_float32<uint8_t>}};

@@ -1,9 +1,10 @@
 // Panel kernels: many queries against a block of rows in float32, to reject rows early.
 //
-// A panel is up to three vectors of queries, packed element by element. For each row and query the
-// kernel computes a float32 dot product and compares it with a bound, which the caller has lowered
-// by a rigorous margin for the rounding in here (core/search/panel_filter.cc); what passes is then
-// scored canonically. A comparison with NaN passes.
+// A panel is up to three vectors of queries, packed element by element; a quad is four queries as
+// they are, for the few that would leave most of a vector empty. For each row and query the kernel
+// computes a float32 dot product and compares it with a bound, which the caller has lowered by a
+// rigorous margin for the rounding in here (core/search/panel_filter.cc). A comparison with NaN
+// passes.
 #ifndef NPK_SIMD_PANEL_H_
 #define NPK_SIMD_PANEL_H_
 
@@ -17,6 +18,7 @@ namespace npk::simd {
 
 inline constexpr size_t kMaxPanelVectors = 3;
 inline constexpr size_t kMaxPanelQueries = 48;
+inline constexpr size_t kQuadQueries = 4;
 
 /// Float32 rows back to back and, for each, two numbers of its own.
 struct PanelRows {
@@ -25,24 +27,30 @@ struct PanelRows {
   size_t dims = 0;
   const float* lengths = nullptr;
   const float* offsets = nullptr;
-  /// What will be read next, as much as the rows are: asked for on the way. Never dereferenced.
+  /// What will be read next, at most as much as the rows are: asked for on the way, evenly, so that
+  /// memory and arithmetic are busy at once. Never dereferenced.
   const void* next = nullptr;
+  size_t next_bytes = 0;
 };
 
-/// Element j of query q is packed[j * width + q]. Width is that of the kernel.
+/// Element j of query q is packed[j * width + q], with the width of the kernel; of a quad it is
+/// packed[q * dims + j].
 struct PanelQueries {
   const float* packed = nullptr;
   const float* slopes = nullptr;
   const float* bounds = nullptr;
 };
 
-/// Bit q of passing[r] is 0 only if dot(r, q) < slopes[q] * lengths[r] + (bounds[q] + offsets[r]),
-/// all in float32. The dot product adds in order of the elements, fused or not.
-using PanelFn = void (*)(const PanelRows& rows, const PanelQueries& queries, uint64_t* passing);
+/// dots[r * width + q] = dot(r, q), and bit q of passing[r] is 0 only if
+/// dot(r, q) < slopes[q] * lengths[r] + (bounds[q] + offsets[r]), all in float32. The dot product
+/// adds in any order, fused or not.
+using PanelFn = void (*)(const PanelRows& rows, const PanelQueries& queries, float* dots,
+                         uint64_t* passing);
 
 struct PanelKernels {
   size_t vector_queries;            // Queries in one vector.
   PanelFn panel[kMaxPanelVectors];  // panel[v] is v + 1 vectors wide.
+  PanelFn quad;                     // kQuadQueries wide.
   /// out[i] = sum of the squares of row i, in any order.
   void (*square_norms)(const float* rows, size_t count, size_t dims, float* out);
   /// Elements of each RowType as float32, rounded to nearest.

@@ -3,6 +3,10 @@
 // A collector is handed blocks of scores in ascending order of rows. Its order is the contract's:
 // better score, then lower row; rows whose score is NaN come last, by row.
 //
+// A row may also be handed in with a range that its score certainly lies in. Such a row is scored
+// only if it may still be among the k best when all rows have been seen: of the thousands that
+// were among the best so far, few remain so.
+//
 // Thread safety: a collector belongs to one thread; SharedBound is shared by those of one scan.
 #ifndef NPK_CORE_SEARCH_COLLECT_H_
 #define NPK_CORE_SEARCH_COLLECT_H_
@@ -22,6 +26,12 @@ namespace npk::internal {
 struct Hit {
   double score;
   uint64_t row;  // Physical.
+};
+
+/// What a score certainly is not worse than, and not better than.
+struct ScoreRange {
+  double at_worst;
+  double at_best;
 };
 
 /// Which score is the better one.
@@ -60,16 +70,38 @@ struct Wanted {
   std::optional<double> threshold;  // Inclusive. NaN scores never reach one.
 };
 
-/// The k best rows of what it was handed. Memory: O(min(k, rows)).
+/// Candidates kept beyond k before they are thinned out: few, so that the bound is soon known well;
+/// at least k, so that thinning costs O(1) for each.
+inline constexpr uint64_t kSpareCandidates = 16;
+/// For each of the k: two candidates of 24 bytes, and half as much while they move.
+inline constexpr uint64_t kCandidateBytes = 72;
+
+/// Canonical scores of single rows.
+class RowScorer {
+ public:
+  RowScorer() = default;
+  RowScorer(const RowScorer&) = delete;
+  RowScorer& operator=(const RowScorer&) = delete;
+  virtual ~RowScorer() = default;
+  /// scores[i] is that of rows[i]. Requires: rows ascend; at most kMostRows.
+  virtual void score(std::span<const uint64_t> rows, double* scores) const = 0;
+  static constexpr size_t kMostRows = 256;
+};
+
+/// The k best rows of what it was handed. Memory: at most
+/// kCandidateBytes * (min(k, rows) + kSpareCandidates).
 class TopKCollector {
  public:
-  /// `shared` must outlive it.
-  TopKCollector(const Wanted& wanted, const simd::SelectKernels& select, SharedBound* shared);
+  /// `shared` must outlive it, and `scorer`, which may be null if add_between() is never called.
+  TopKCollector(const Wanted& wanted, const simd::SelectKernels& select, SharedBound* shared,
+                const RowScorer* scorer = nullptr);
 
   /// Of these rows, those whose bit is set in `words` count (bit i % 64 of word i / 64; bits beyond
   /// the scores are ignored). Requires: rows ascend from call to call.
   void take(RowNumbers rows, std::span<const double> scores, std::span<const uint64_t> words);
   void add(double score, uint64_t row);
+  /// A row whose score is a number in this range.
+  void add_between(const ScoreRange& range, uint64_t row);
 
   /// A score must be better than this to be kept, unless admits_all(). NaN is never better.
   [[nodiscard]] double strict_bound() const noexcept;
@@ -80,18 +112,38 @@ class TopKCollector {
   static std::vector<Hit> merge(std::span<TopKCollector> collectors);
 
  private:
-  /// Keeps the k best of hits_ and learns the bound from them.
-  void shrink();
-  [[nodiscard]] bool precedes(const Hit& a, const Hit& b) const noexcept {
-    return is_better(wanted_.direction, a.score, b.score) || (a.score == b.score && a.row < b.row);
+  /// A row that may be among the k best. Its score is known if both ends of the range are it.
+  struct Candidate {
+    double at_worst;
+    double at_best;
+    uint64_t row;
+    [[nodiscard]] bool is_scored() const noexcept { return at_worst == at_best; }
+  };
+
+  [[nodiscard]] bool precedes(const Candidate& a, const Candidate& b) const noexcept {
+    return is_better(wanted_.direction, a.at_worst, b.at_worst) ||
+           (a.at_worst == b.at_worst && a.row < b.row);
   }
+  [[nodiscard]] bool reaches_threshold(double score) const noexcept {
+    return !wanted_.threshold || score == *wanted_.threshold ||
+           is_better(wanted_.direction, score, *wanted_.threshold);
+  }
+  void push(const Candidate& candidate);
+  /// Learns the bound from the candidates and drops those that cannot be among the k best.
+  void shrink();
+  /// What the k-th best is at worst. Those that certainly come after k others are dropped.
+  /// Requires: k candidates.
+  double drop_worse_than_kth();
+  /// Scores all candidates.
+  void score_all();
 
   Wanted wanted_;
   const simd::SelectKernels* select_;
   SharedBound* shared_;
-  std::vector<Hit> hits_;
+  const RowScorer* scorer_;
+  std::vector<Candidate> candidates_;
   std::vector<uint64_t> nan_rows_;  // At most k, ascending.
-  bool is_full_ = false;            // k rows better than or equal to bound_ are in hits_.
+  bool is_full_ = false;            // k candidates are certainly not worse than bound_.
   double bound_ = 0;
 };
 

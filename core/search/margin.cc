@@ -61,4 +61,27 @@ Margin::Line Margin::line(double query_norm, double bound) const {
   }
 }
 
+ScoreRange Margin::score_range(double query_norm, double dot, double square, double length) const {
+  const double norm = query_norm;
+  switch (family_) {
+    case KernelFamily::kCosine: {
+      const double scale = 1 / (norm * length);
+      const double error = 2.6 * rounding_ + 2 * tiny_ * scale;
+      return {dot * scale - error, dot * scale + error};
+    }
+    case KernelFamily::kDot: {
+      const double error = 1.1 * rounding_ * norm * length + tiny_;
+      return {dot - error, dot + error};
+    }
+    default: {
+      const double squared = square + norm * norm - 2 * dot;
+      const double error =
+          1.1 * rounding_ * (square + 2 * norm * length) + 1e-11 * norm * norm + 3 * tiny_;
+      const double least = std::max(0.0, squared - error);
+      if (family_ == KernelFamily::kL2Sq) return {squared + error, least};
+      return {std::sqrt(squared + error) * (1 + 1e-12), std::sqrt(least) * (1 - 1e-12)};
+    }
+  }
+}
+
 }  // namespace npk::internal

@@ -1,4 +1,5 @@
-// Margin: when a float32 dot product is proof enough that a row cannot be among the best.
+// Margin: when a float32 dot product is proof enough that a row cannot be among the best, and
+// between which scores the canonical one lies.
 //
 // The one place of the error analysis of docs/simd.md, for the panels of many queries as for the
 // filter of one.
@@ -11,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "core/search/collect.h"
 #include "core/search/plan.h"
 
 namespace npk::internal {
@@ -29,6 +31,10 @@ class Margin {
   };
   /// For a query of this norm of which only scores strictly better than `bound` matter.
   [[nodiscard]] Line line(double query_norm, double bound) const;
+  /// Between which scores the canonical one of a row lies. `dot`, `square` (of the row's length)
+  /// and `length`: as computed in float32, the length in range.
+  [[nodiscard]] ScoreRange score_range(double query_norm, double dot, double square,
+                                       double length) const;
   /// 0 but for l2 and l2sq.
   [[nodiscard]] float half() const noexcept { return half_; }
 

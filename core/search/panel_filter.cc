@@ -9,6 +9,11 @@ namespace {
 
 // Below this many queries the canonical scan, which is bound by memory, is as quick.
 constexpr size_t kFewestQueries = 4;
+// A quad adds up its vectors at the end and the elements of no whole vector one by one; below this
+// many vectors that is most of its work.
+constexpr size_t kFewestQuadVectors = 4;
+// Leaves half of a second-level cache of 1 MiB to the rows.
+constexpr size_t kCachedBytes = 640u << 10;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 }  // namespace
@@ -21,53 +26,73 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   filter.row_type_ = rows.row_type();
   filter.kernels_ = &simd::panel_kernels(simd::target());
   filter.dims_ = rows.dims();
+  filter.row_bytes_ = rows.block_row_bytes();
   filter.pack(plans);
   return filter;
 }
 
 void PanelFilter::pack(std::span<const Plan> plans) {
-  const size_t lanes = kernels_->vector_queries;
   for (const Plan& plan : plans) norms_.push_back(plan.query().norm);
-  for (size_t first = 0; first < plans.size();) {
-    const size_t left = plans.size() - first;
-    const size_t vectors = std::min(simd::kMaxPanelVectors, (left + lanes - 1) / lanes);
-    Panel panel = {first, std::min(left, vectors * lanes), vectors, {}};
-    const size_t width = vectors * lanes;
-    panel.packed.assign(dims_ * width, 0.0f);
-    for (size_t q = 0; q < panel.count; ++q) {
-      const std::vector<double>& query = plans[first + q].query().wide;
-      for (size_t j = 0; j < dims_; ++j) {
-        panel.packed[j * width + q] = static_cast<float>(query[j]);
-      }
-    }
-    first += panel.count;
-    panels_.push_back(std::move(panel));
+  for (size_t first = 0; first < plans.size(); first += panels_.back().count) {
+    panels_.push_back(pack_next(plans, first));
   }
+}
+
+PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t first) const {
+  const size_t lanes = kernels_->vector_queries;
+  const size_t left = plans.size() - first;
+  // The last few cost less as quads than as one vector most of which is empty.
+  const size_t in_quads = (left % lanes + simd::kQuadQueries - 1) / simd::kQuadQueries;
+  const bool ends_in_quads =
+      in_quads * simd::kQuadQueries < lanes && dims_ >= kFewestQuadVectors * lanes;
+  const size_t vectors = left / lanes + (left % lanes != 0 && !ends_in_quads ? 1 : 0);
+  const bool is_quad = vectors == 0;
+  // Two panels of two are quicker than one of three and one of one.
+  const size_t taken = vectors == simd::kMaxPanelVectors + 1
+                           ? vectors / 2
+                           : std::min(vectors, simd::kMaxPanelVectors);
+  const size_t width = is_quad ? simd::kQuadQueries : taken * lanes;
+  Panel panel = {first, std::min(left, width), width,
+                 is_quad ? kernels_->quad : kernels_->panel[taken - 1],
+                 std::vector<float>(dims_ * width, 0.0f)};
+  const size_t query_step = is_quad ? dims_ : 1;
+  const size_t element_step = is_quad ? 1 : width;
+  for (size_t q = 0; q < panel.count; ++q) {
+    const std::vector<double>& query = plans[first + q].query().wide;
+    float* to = panel.packed.data() + q * query_step;
+    for (size_t j = 0; j < dims_; ++j) to[j * element_step] = static_cast<float>(query[j]);
+  }
+  return panel;
+}
+
+size_t PanelFilter::cached_panels() const noexcept {
+  return std::max<size_t>(1, kCachedBytes / (dims_ * simd::kMaxPanelQueries * sizeof(float)));
 }
 
 PanelFilter::State::State(const PanelFilter& filter)
     : filter_(&filter),
       slopes_(filter.norms_.size() + simd::kMaxPanelQueries, 0.0f),
-      bounds_(filter.norms_.size() + simd::kMaxPanelQueries, kInfinity) {}
+      bounds_(filter.norms_.size() + simd::kMaxPanelQueries, kInfinity),
+      dots_(kRows * simd::kMaxPanelQueries) {}
 
-void PanelFilter::State::set_rows(const std::byte* rows, size_t count) {
+void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next) {
   const size_t dims = filter_->dims_;
   const auto* direct = reinterpret_cast<const float*>(rows);
   const bool is_aligned = reinterpret_cast<uintptr_t>(rows) % alignof(float) == 0;
   if (filter_->row_type_ != simd::RowType::kFloat32 || !is_aligned) {
-    converted_.resize(kRows * dims);
+    if (converted_.size() < count * dims) converted_.resize(count * dims);
     const auto convert = filter_->kernels_->to_float32[static_cast<size_t>(filter_->row_type_)];
     convert(rows, count * dims, converted_.data());
     direct = converted_.data();
   }
-  rows_ = {direct, count, dims, lengths_.data(), offsets_.data(), direct + count * dims};
-  std::array<float, kRows> squares;
-  filter_->kernels_->square_norms(direct, count, dims, squares.data());
+  rows_ = {direct, count, dims, lengths_.data(), offsets_.data(), nullptr, 0};
+  next_ = next;
+  filter_->kernels_->square_norms(direct, count, dims, squares_.data());
   for (size_t r = 0; r < count; ++r) {
-    const float length = std::sqrt(squares[r]);
+    const float length = std::sqrt(squares_[r]);
     if (Margin::is_in_range(static_cast<double>(length))) {
       lengths_[r] = length;
-      offsets_[r] = squares[r] * filter_->margin_.half();
+      offsets_[r] = squares_[r] * filter_->margin_.half();
     } else {
       // Also for NaN: everything passes.
       lengths_[r] = 0.0f;
@@ -82,12 +107,23 @@ void PanelFilter::State::set_bound(size_t query, double bound) {
   bounds_[query] = line.bound;
 }
 
-void PanelFilter::State::run(const Panel& panel, uint64_t* passing) const {
+void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint64_t* passing) {
   const simd::PanelQueries queries = {panel.packed.data(), slopes_.data() + panel.first,
                                       bounds_.data() + panel.first};
-  filter_->kernels_->panel[panel.vectors - 1](rows_, queries, passing);
+  const size_t share = rows_.count * filter_->row_bytes_ / parts;
+  rows_.next = next_ == nullptr ? nullptr : next_ + part * share;
+  rows_.next_bytes = share;
+  panel.kernel(rows_, queries, dots_.data(), passing);
   const uint64_t used = (uint64_t{1} << panel.count) - 1;
   for (size_t r = 0; r < rows_.count; ++r) passing[r] &= used;
+}
+
+std::optional<ScoreRange> PanelFilter::State::score_range(const Panel& panel, size_t r,
+                                                          size_t q) const {
+  if (std::isinf(offsets_[r])) return {};
+  return filter_->margin_.score_range(
+      filter_->norms_[panel.first + q], static_cast<double>(dots_[r * panel.width + q]),
+      static_cast<double>(squares_[r]), static_cast<double>(lengths_[r]));
 }
 
 }  // namespace npk::internal

@@ -1,7 +1,7 @@
 // PanelFilter: which rows of a block may be among the best of which queries, found out in float32.
 //
 // Only rejects: a row that is rejected for a query is certainly not better than the bound given for
-// it. What remains is to be scored canonically.
+// it. Of what remains it tells between which scores the canonical one lies.
 //
 // Thread safety: PanelFilter is immutable; a PanelFilter::State belongs to one thread.
 #ifndef NPK_CORE_SEARCH_PANEL_FILTER_H_
@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "core/search/collect.h"
 #include "core/search/margin.h"
 #include "core/search/plan.h"
 #include "core/search/row_source.h"
@@ -31,40 +32,54 @@ class PanelFilter {
   struct Panel {
     size_t first;
     size_t count;
-    size_t vectors;
+    size_t width;  // Of the kernel, at least count.
+    simd::PanelFn kernel;
     std::vector<float> packed;
   };
   [[nodiscard]] std::span<const Panel> panels() const noexcept { return panels_; }
+  /// How many panels stay in the second-level cache together with the rows they meet.
+  [[nodiscard]] size_t cached_panels() const noexcept;
 
   /// What a thread keeps of the rows it is at and of the bounds it knows.
   class State {
    public:
     explicit State(const PanelFilter& filter);
-    /// Moves on to `count` <= kRows rows of the source's row type.
-    void set_rows(const std::byte* rows, size_t count);
+    /// Moves on to `count` <= kRows rows of the source's row type. Memory: count * dims floats if
+    /// they are of another type. `next` is where the rows after them lie; never dereferenced.
+    void set_rows(const std::byte* rows, size_t count, const std::byte* next);
     /// For query `query` only scores strictly better than `bound` matter.
     void set_bound(size_t query, double bound);
-    /// Bit q of passing[r]: row r must be scored for query panel.first + q.
-    void run(const Panel& panel, uint64_t* passing) const;
+    /// Bit q of passing[r]: row r may be among the best for query panel.first + q. Asks the memory
+    /// for part `part` of `parts` of the next rows, as many as these.
+    void run(const Panel& panel, size_t part, size_t parts, uint64_t* passing);
+    /// Between which scores the canonical one lies for row r and query panel.first + q of the last
+    /// run(panel). Nothing if float32 cannot tell.
+    [[nodiscard]] std::optional<ScoreRange> score_range(const Panel& panel, size_t r,
+                                                        size_t q) const;
 
    private:
     const PanelFilter* filter_;
     simd::PanelRows rows_;
     std::vector<float> converted_;
+    const std::byte* next_ = nullptr;
+    std::array<float, kRows> squares_;
     std::array<float, kRows> lengths_;
     std::array<float, kRows> offsets_;
-    std::vector<float> slopes_;  // By panel, kMaxPanelQueries each.
+    std::vector<float> slopes_;  // By query; kernels read up to a panel's width.
     std::vector<float> bounds_;
+    std::vector<float> dots_;  // Of the last run: rows times the panel's width.
   };
 
  private:
   explicit PanelFilter(const Margin& margin) : margin_(margin) {}
   void pack(std::span<const Plan> plans);
+  [[nodiscard]] Panel pack_next(std::span<const Plan> plans, size_t first) const;
 
   Margin margin_;
   simd::RowType row_type_ = simd::RowType::kFloat32;
   const simd::PanelKernels* kernels_ = nullptr;
   size_t dims_ = 0;
+  uint64_t row_bytes_ = 0;
   std::vector<double> norms_;
   std::vector<Panel> panels_;
 };

@@ -68,7 +68,9 @@ class Walker {
         rows_ = given_.moved(chunk.copy, chunk.begin);
       }
       for (uint64_t row = chunk.begin; row < chunk.end; row += kBlockRows) {
-        take_block(row, std::min(row + kBlockRows, chunk.end));
+        const uint64_t end = std::min(row + kBlockRows, chunk.end);
+        next_ = rows_.address(end);
+        take_block(row, end);
       }
       if (chunk.copy != nullptr) {
         flush();  // Before the queue uses the memory again.
@@ -108,7 +110,7 @@ class Walker {
   void give(uint64_t begin, size_t count, std::span<const uint64_t> words) {
     const std::byte* rows = rows_.block(begin, begin + count, buffer_);
     stats_.read_bytes += count * rows_.row_bytes();
-    sink_.take({rows, count, {begin, nullptr}, words, false});
+    sink_.take({rows, count, {begin, nullptr}, words, false, next_});
   }
 
   void gather(uint64_t row) {
@@ -122,7 +124,7 @@ class Walker {
     const std::byte* rows =
         is_list ? rows_.address(0) : rows_.gather({gathered_.data(), gathered_count_}, buffer_);
     stats_.read_bytes += gathered_count_ * rows_.row_bytes();
-    sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list});
+    sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list, next_});
     gathered_count_ = 0;
   }
 
@@ -134,6 +136,7 @@ class Walker {
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
   SearchStats stats_;
+  const std::byte* next_ = nullptr;  // Where the rows after the block lie.
 };
 
 }  // namespace

@@ -32,6 +32,8 @@ struct SelectedBlock {
   RowNumbers numbers;               // Physical.
   std::span<const uint64_t> words;  // Which count.
   bool is_list = false;
+  /// Where the rows that this sink gets next probably lie. Never dereferenced.
+  const std::byte* next = nullptr;
 };
 
 /// What is done with the rows. Each belongs to one thread.

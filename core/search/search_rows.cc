@@ -1,5 +1,8 @@
 #include "core/search/search_rows.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <deque>
 #include <optional>
@@ -12,6 +15,9 @@
 
 namespace npk::internal {
 namespace {
+
+// With 64 MiB for a search: the rest is for the blocks of rows that threads work on.
+constexpr uint64_t kQueryBytes = 32u << 20;
 
 /// Everything about the rows of one search; what it holds must stay where it is.
 struct Rows {
@@ -61,16 +67,21 @@ Result<Wanted> wanted_by(const SearchOptions& options, Extent extent) {
                 threshold};
 }
 
-Result<std::vector<Plan>> plan_all(const RowSource& rows, const ArrayView& queries, Metric metric) {
+Status check_queries(const RowSource& rows, const ArrayView& queries, Metric metric) {
   NPK_RETURN_IF_ERROR(queries.check());
   if (queries.dimensions() != 2) {
     return Status::invalid_argument(concat("queries have the shape (count, ", rows.dims(),
                                            "), not ", shape_to_string(queries.shape())));
   }
-  NPK_RETURN_IF_ERROR(check_metric_takes(metric, rows.dtype()));
+  return check_metric_takes(metric, rows.dtype());
+}
+
+/// Of queries [begin, end).
+Result<std::vector<Plan>> plan_queries(const RowSource& rows, const ArrayView& queries,
+                                       Metric metric, uint64_t begin, uint64_t end) {
   std::vector<Plan> plans;
-  plans.reserve(queries.rows());
-  for (uint64_t q = 0; q < queries.rows(); ++q) {
+  plans.reserve(end - begin);
+  for (uint64_t q = begin; q < end; ++q) {
     Result<Plan> plan = Plan::create(rows, queries.slice_rows(q, q + 1), metric);
     if (!plan.is_ok()) return std::move(plan).status().with_context(concat("query ", q));
     plans.push_back(*std::move(plan));
@@ -78,45 +89,125 @@ Result<std::vector<Plan>> plan_all(const RowSource& rows, const ArrayView& queri
   return plans;
 }
 
-Result<std::vector<TopK>> run_plans(const RowSource& rows, std::span<const Plan> plans,
-                                    const Wanted& wanted, const SearchOptions& options) {
-  std::vector<TopK> answers(plans.size());
-  if (options.stats != nullptr) *options.stats = {};
-  if (plans.empty() || wanted.k == 0) return answers;
-  const std::optional<PanelFilter> panels = PanelFilter::create(rows, plans);
-  const std::optional<RowFilter> filter = panels ? std::nullopt : RowFilter::create(rows, plans);
+/// How many queries are searched at once, so that whatever is kept for them, of however many, does
+/// not outgrow kQueryBytes.
+uint64_t group_size(const RowSource& rows, const ArrayView& queries, const Wanted& wanted,
+                    uint32_t threads) {
+  const uint64_t plan_bytes = sizeof(Plan) +
+                              rows.dims() * (sizeof(double) + sizeof(int16_t) + 2 * sizeof(float)) +
+                              queries.row_bytes();
+  const uint64_t kept = std::min(wanted.k, rows.rows()) + kSpareCandidates;
+  const uint64_t bytes = plan_bytes + threads * (sizeof(TopKCollector) + kept * kCandidateBytes);
+  const uint64_t most = std::max<uint64_t>(1, kQueryBytes / bytes);
+  return most < simd::kMaxPanelQueries ? most : most - most % simd::kMaxPanelQueries;
+}
+
+/// Canonical scores of rows of a source.
+class PlanScorer final : public RowScorer {
+ public:
+  PlanScorer(const RowSource& rows, const Plan& plan) : rows_(rows), plan_(plan) {}
+  void score(std::span<const uint64_t> numbers, double* scores) const override {
+    std::array<double, kMostRows> scratch;
+    if (rows_.is_direct()) {
+      plan_.score_listed(rows_.address(0), rows_.block_row_bytes(), numbers.data(), numbers.size(),
+                         scores, scratch.data());
+      return;
+    }
+    std::vector<std::byte> buffer;
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      plan_.score(rows_.gather(numbers.subspan(i, 1), buffer), 1, scores + i, scratch.data());
+    }
+  }
+
+ private:
+  const RowSource& rows_;
+  const Plan& plan_;
+};
+
+/// What a search keeps for its queries.
+struct Collecting {
+  std::deque<PlanScorer> scorers;
   std::deque<SharedBound> bounds;
-  for (size_t q = 0; q < plans.size(); ++q) bounds.emplace_back(wanted.direction);
-  std::vector<std::unique_ptr<BlockSink>> sinks(scan_threads(rows, options.threads, plans.size()));
-  for (auto& sink : sinks) {
+  std::vector<std::unique_ptr<BlockSink>> sinks;  // One per thread.
+};
+
+/// At most one of them.
+struct Filters {
+  std::optional<PanelFilter> panels;
+  std::optional<RowFilter> rows;
+};
+
+void make_sinks(const RowSource& rows, std::span<const Plan> plans, const Wanted& wanted,
+                const Filters& filters, uint32_t threads, Collecting& collecting) {
+  for (const Plan& plan : plans) {
+    collecting.scorers.emplace_back(rows, plan);
+    collecting.bounds.emplace_back(wanted.direction);
+  }
+  for (uint32_t thread = 0; thread < threads; ++thread) {
     std::vector<TopKCollector> collectors;
+    collectors.reserve(plans.size());
     for (size_t q = 0; q < plans.size(); ++q) {
-      collectors.emplace_back(wanted, plans[q].select(), &bounds[q]);
+      collectors.emplace_back(wanted, plans[q].select(), &collecting.bounds[q],
+                              &collecting.scorers[q]);
     }
-    if (panels) {
-      sink = std::make_unique<PanelSink>(plans, std::move(collectors), *panels,
-                                         rows.block_row_bytes());
-    } else if (filter) {
-      sink = std::make_unique<FilterSink>(plans, std::move(collectors), *filter,
-                                          rows.block_row_bytes());
+    if (filters.panels) {
+      collecting.sinks.push_back(
+          std::make_unique<PanelSink>(plans, std::move(collectors), *filters.panels, rows));
+    } else if (filters.rows) {
+      collecting.sinks.push_back(std::make_unique<FilterSink>(
+          plans, std::move(collectors), *filters.rows, rows.block_row_bytes()));
     } else {
-      sink = std::make_unique<CollectSink>(plans, std::move(collectors), rows.block_row_bytes());
+      collecting.sinks.push_back(
+          std::make_unique<CollectSink>(plans, std::move(collectors), rows.block_row_bytes()));
     }
   }
-  NPK_RETURN_IF_ERROR(scan_rows(rows, sinks, options.progress, options.stats));
+}
+
+TopK merge_query(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
+                 size_t query) {
+  std::vector<TopKCollector> collectors;
+  collectors.reserve(sinks.size());
+  for (const auto& sink : sinks) {
+    collectors.push_back(std::move(static_cast<CollectSink&>(*sink).collector(query)));
+  }
+  const std::vector<Hit> hits = TopKCollector::merge(collectors);
   const RowSelection* selection = rows.selection();
-  for (size_t q = 0; q < plans.size(); ++q) {
-    std::vector<TopKCollector> collectors;
-    collectors.reserve(sinks.size());
-    for (auto& sink : sinks) {
-      collectors.push_back(std::move(static_cast<CollectSink&>(*sink).collector(q)));
-    }
-    for (const Hit& hit : TopKCollector::merge(collectors)) {
-      answers[q].rows.push_back(selection == nullptr ? hit.row : selection->logical(hit.row));
-      answers[q].scores.push_back(hit.score);
-    }
+  TopK answer;
+  answer.rows.reserve(hits.size());
+  answer.scores.reserve(hits.size());
+  for (const Hit& hit : hits) {
+    answer.rows.push_back(selection == nullptr ? hit.row : selection->logical(hit.row));
+    answer.scores.push_back(hit.score);
   }
-  return answers;
+  return answer;
+}
+
+/// Writes one answer for each plan.
+Status run_plans(const RowSource& rows, std::span<const Plan> plans, const Wanted& wanted,
+                 uint32_t threads, const Progress& progress, SearchStats* stats, TopK* answers) {
+  if (plans.empty() || wanted.k == 0) return {};
+  Filters filters;
+  filters.panels = PanelFilter::create(rows, plans);
+  if (!filters.panels) filters.rows = RowFilter::create(rows, plans);
+  Collecting collecting;
+  make_sinks(rows, plans, wanted, filters, scan_threads(rows, threads, plans.size()), collecting);
+  NPK_RETURN_IF_ERROR(scan_rows(rows, collecting.sinks, progress, stats));
+  std::atomic<size_t> next_query{0};
+  run_on_threads(static_cast<uint32_t>(std::min(collecting.sinks.size(), plans.size())),
+                 [&](uint32_t) {
+                   for (size_t q = next_query++; q < plans.size(); q = next_query++) {
+                     answers[q] = merge_query(rows, collecting.sinks, q);
+                   }
+                 });
+  return {};
+}
+
+/// Every group of queries reads the rows again.
+void add_group(SearchStats& sum, const SearchStats& group) {
+  sum.scored_rows = group.scored_rows;
+  sum.read_bytes += group.read_bytes;
+  sum.direct_bytes += group.direct_bytes;
+  sum.copied_bytes += group.copied_bytes;
 }
 
 }  // namespace
@@ -125,9 +216,37 @@ Result<std::vector<TopK>> search_rows(const SearchedRows& searched, const ArrayV
                                       const SearchOptions& options, Extent extent) {
   Rows rows;
   NPK_RETURN_IF_ERROR(open_rows(searched, options.where, rows));
-  NPK_ASSIGN_OR_RETURN(const auto plans, plan_all(*rows.source, queries, options.metric));
+  const RowSource& source = *rows.source;
+  NPK_RETURN_IF_ERROR(check_queries(source, queries, options.metric));
   NPK_ASSIGN_OR_RETURN(const Wanted wanted, wanted_by(options, extent));
-  return run_plans(*rows.source, plans, wanted, options);
+  const uint64_t count = queries.rows();
+  const uint64_t step =
+      group_size(source, queries, wanted, scan_threads(source, options.threads, count));
+  // A query that is refused is refused before the first search.
+  for (uint64_t begin = step; begin < count; begin += step) {
+    NPK_RETURN_IF_ERROR(
+        plan_queries(source, queries, options.metric, begin, std::min(begin + step, count))
+            .status());
+  }
+  std::vector<TopK> answers(count);
+  if (options.stats != nullptr) *options.stats = {};
+  const uint64_t groups = (count + step - 1) / step;
+  for (uint64_t group = 0; group < groups; ++group) {
+    const uint64_t begin = group * step;
+    NPK_ASSIGN_OR_RETURN(const auto plans, plan_queries(source, queries, options.metric, begin,
+                                                        std::min(begin + step, count)));
+    Progress progress = options.progress;
+    if (progress && groups > 1) {
+      progress = [&](uint64_t done, uint64_t total) {
+        return options.progress((group * total + done) / groups, total);
+      };
+    }
+    SearchStats stats;
+    NPK_RETURN_IF_ERROR(run_plans(source, plans, wanted, options.threads, progress, &stats,
+                                  answers.data() + begin));
+    if (options.stats != nullptr) add_group(*options.stats, stats);
+  }
+  return answers;
 }
 
 Result<TopK> search_rows_once(const SearchedRows& searched, const ArrayView& query,
@@ -136,8 +255,11 @@ Result<TopK> search_rows_once(const SearchedRows& searched, const ArrayView& que
   NPK_RETURN_IF_ERROR(open_rows(searched, options.where, rows));
   NPK_ASSIGN_OR_RETURN(const Plan plan, Plan::create(*rows.source, query, options.metric));
   NPK_ASSIGN_OR_RETURN(const Wanted wanted, wanted_by(options, extent));
-  NPK_ASSIGN_OR_RETURN(auto answers, run_plans(*rows.source, {&plan, 1}, wanted, options));
-  return std::move(answers.front());
+  TopK answer;
+  if (options.stats != nullptr) *options.stats = {};
+  NPK_RETURN_IF_ERROR(run_plans(*rows.source, {&plan, 1}, wanted, options.threads, options.progress,
+                                options.stats, &answer));
+  return answer;
 }
 
 Result<Array> score_rows(const SearchedRows& searched, const ArrayView& queries,
@@ -151,7 +273,8 @@ Result<Array> score_rows(const SearchedRows& searched, const ArrayView& queries,
     NPK_ASSIGN_OR_RETURN(Plan plan, Plan::create(source, queries, options.metric));
     plans.push_back(std::move(plan));
   } else {
-    NPK_ASSIGN_OR_RETURN(plans, plan_all(source, queries, options.metric));
+    NPK_RETURN_IF_ERROR(check_queries(source, queries, options.metric));
+    NPK_ASSIGN_OR_RETURN(plans, plan_queries(source, queries, options.metric, 0, queries.rows()));
   }
   const uint64_t live =
       source.rows() - (searched.deleted == nullptr ? uint64_t{0} : searched.deleted->count());

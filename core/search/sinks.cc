@@ -63,8 +63,14 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
 void PanelSink::take(const SelectedBlock& block) {
   // Other threads may have found better bounds meanwhile.
   is_stale_.assign(is_stale_.size(), true);
-  for (size_t first = 0; first < block.count; first += PanelFilter::kRows) {
-    take_part(block, first, std::min(block.count - first, PanelFilter::kRows));
+  const Panels all = filter_.panels();
+  // As many panels as stay in the cache meet all rows of the block before the next ones do.
+  const size_t step = filter_.cached_panels();
+  for (size_t p = 0; p < all.size(); p += step) {
+    const Panels panels = all.subspan(p, std::min(step, all.size() - p));
+    for (size_t first = 0; first < block.count; first += PanelFilter::kRows) {
+      take_part(block, first, std::min(block.count - first, PanelFilter::kRows), panels);
+    }
   }
 }
 
@@ -80,26 +86,39 @@ void PanelSink::refresh_bounds(const PanelFilter::Panel& panel) {
   }
 }
 
-void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count) {
+void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels) {
   const uint64_t selected = block.words[first / 64];
   if (selected == 0) return;
   const std::byte* rows = block.rows + first * row_bytes_;
-  state_.set_rows(rows, count);
+  const std::byte* behind = rows + count * row_bytes_;
+  state_.set_rows(rows, count, first + count < block.count ? behind : block.next);
   std::array<uint64_t, PanelFilter::kRows> passing;
-  for (const PanelFilter::Panel& panel : filter_.panels()) {
-    refresh_bounds(panel);
-    state_.run(panel, passing.data());
+  for (size_t p = 0; p < panels.size(); ++p) {
+    refresh_bounds(panels[p]);
+    state_.run(panels[p], p, panels.size(), passing.data());
     for (size_t r = 0; r < count; ++r) {
-      if ((selected >> r & 1) == 0) continue;
-      for (uint64_t bits = passing[r]; bits != 0; bits &= bits - 1) {
-        const size_t q = panel.first + static_cast<size_t>(std::countr_zero(bits));
-        double score = 0;
-        double scratch = 0;
-        plans_[q].score(rows + r * row_bytes_, 1, &score, &scratch);
-        collectors_[q].add(score, block.numbers[first + r]);
-        is_stale_[q] = true;
+      if (passing[r] == 0 || (selected >> r & 1) == 0) continue;
+      take_passing(panels[p], r, passing[r], rows + r * row_bytes_, block.numbers[first + r]);
+    }
+  }
+}
+
+void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits,
+                             const std::byte* row, uint64_t number) {
+  for (; bits != 0; bits &= bits - 1) {
+    const auto q = static_cast<size_t>(std::countr_zero(bits));
+    TopKCollector& collector = collectors_[panel.first + q];
+    is_stale_[panel.first + q] = true;
+    if (number < scored_from_row_) {
+      if (const auto range = state_.score_range(panel, r, q)) {
+        collector.add_between(*range, number);
+        continue;
       }
     }
+    double score = 0;
+    double scratch = 0;
+    plans_[panel.first + q].score(row, 1, &score, &scratch);
+    collector.add(score, number);
   }
 }
 

@@ -1,7 +1,7 @@
 // Sinks: what a scan does with its blocks of rows. One per thread.
 //   CollectSink  scores every row for every query
 //   FilterSink   rejects most rows of 8 and 16 bits in float32 first, one query at a time
-//   PanelSink    rejects most in float32 first, many queries at a time
+//   PanelSink    rejects most in float32, many queries at a time, and scores the rest if need be
 //   ScoreSink    writes all scores out
 #ifndef NPK_CORE_SEARCH_SINKS_H_
 #define NPK_CORE_SEARCH_SINKS_H_
@@ -63,21 +63,28 @@ class FilterSink final : public CollectSink {
 class PanelSink final : public CollectSink {
  public:
   PanelSink(std::span<const Plan> plans, std::vector<TopKCollector> collectors,
-            const PanelFilter& filter, uint64_t row_bytes)
-      : CollectSink(plans, std::move(collectors), row_bytes),
+            const PanelFilter& filter, const RowSource& rows)
+      : CollectSink(plans, std::move(collectors), rows.block_row_bytes()),
         filter_(filter),
         state_(filter),
+        scored_from_row_(rows.rows() / 3),
         is_stale_(plans.size(), true) {}
   void take(const SelectedBlock& block) override;
   [[nodiscard]] bool takes_lists() const override { return false; }
 
  private:
+  using Panels = std::span<const PanelFilter::Panel>;
   /// Rows [first, first + count) of the block, count <= PanelFilter::kRows.
-  void take_part(const SelectedBlock& block, size_t first, size_t count);
+  void take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels);
+  void take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits, const std::byte* row,
+                    uint64_t number);
   void refresh_bounds(const PanelFilter::Panel& panel);
 
   const PanelFilter& filter_;
   PanelFilter::State state_;
+  /// What passes is scored at once from this row on, while it is in the cache, because more than a
+  /// third of it will remain among the best; before, it is not, because less will.
+  uint64_t scored_from_row_;
   std::vector<bool> is_stale_;  // Queries whose bound may have changed.
 };
 

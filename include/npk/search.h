@@ -159,8 +159,10 @@ class VectorEngine {
 /// logical, and the answer is that of one committed state. Rows that are in memory are read from
 /// the mapping; others, where there are 16 MiB and more, around the page cache by io_uring, or by
 /// pread where that cannot be. NPK_IO = mmap, uring or pread forces one way (docs/architecture.md).
-/// Beyond the mapping it needs memory for the answers, less than 2 MiB per thread, and at most
-/// 40 MiB for reads, whatever the array holds.
+/// Beyond the mapping and the answers it needs at most 32 MiB for queries and candidates, 4 MiB per
+/// thread and, for cold rows, 40 MiB for reads, whatever the array holds and however many queries
+/// there are; for a range search or a k of many thousands, instead of the first, 72 bytes per
+/// thread for each of the rows that one answer may hold.
 /// Errors: as VectorEngine, with the array's name; NotFound.
 class StreamingVectorEngine {
  public:

@@ -16,10 +16,27 @@ using npk::testing::GuardBuffer;
 
 float small_integer(std::mt19937_64& random) { return static_cast<float>(random() % 17) - 8; }
 
+/// A kernel and how it wants element j of query q: packed[j * element_step + q * query_step].
+struct Kernel {
+  PanelFn run;
+  size_t width;
+  size_t element_step;
+  size_t query_step;
+};
+
+std::vector<Kernel> kernels_of(Target target, size_t dims) {
+  const PanelKernels& kernels = panel_kernels(target);
+  std::vector<Kernel> all = {{kernels.quad, kQuadQueries, 1, dims}};
+  for (size_t v = 0; v < kMaxPanelVectors; ++v) {
+    const size_t width = (v + 1) * kernels.vector_queries;
+    all.push_back({kernels.panel[v], width, width, 1});
+  }
+  return all;
+}
+
 // Small integers: every float32 sum is exact, so passing is known whatever the order.
-void check_panel(const PanelKernels& kernels, size_t vectors, size_t dims, size_t count,
-                 std::mt19937_64& random) {
-  const size_t width = vectors * kernels.vector_queries;
+void check_panel(const Kernel& kernel, size_t dims, size_t count, std::mt19937_64& random) {
+  const size_t width = kernel.width;
   const GuardBuffer rows(count * dims * sizeof(float));
   const GuardBuffer packed(width * dims * sizeof(float));
   auto* row = reinterpret_cast<float*>(rows.data());
@@ -33,29 +50,42 @@ void check_panel(const PanelKernels& kernels, size_t vectors, size_t dims, size_
   for (float& x : slopes) x = small_integer(random);
   for (float& x : bounds) x = random() % 8 == 0 ? infinity : small_integer(random);
   std::vector<uint64_t> passing(count + 1, 77);
-  kernels.panel[vectors - 1]({row, count, dims, lengths.data(), offsets.data(), nullptr},
-                             {query, slopes.data(), bounds.data()}, passing.data());
+  std::vector<float> dots(count * width + 1, 77);
+  // What lies behind the rows may be no memory at all.
+  const PanelRows block = {row,
+                           count,
+                           dims,
+                           lengths.data(),
+                           offsets.data(),
+                           row + count * dims,
+                           count * dims * sizeof(float)};
+  kernel.run(block, {query, slopes.data(), bounds.data()}, dots.data(), passing.data());
   for (size_t r = 0; r < count; ++r) {
     uint64_t want = 0;
     for (size_t q = 0; q < width; ++q) {
       float dot = 0;
-      for (size_t j = 0; j < dims; ++j) dot += row[r * dims + j] * query[j * width + q];
+      for (size_t j = 0; j < dims; ++j) {
+        dot += row[r * dims + j] * query[j * kernel.element_step + q * kernel.query_step];
+      }
+      ASSERT_EQ(dots[r * width + q], dot) << "row " << r << " of " << count << " dims " << dims;
       const float bound = slopes[q] * lengths[r] + (bounds[q] + offsets[r]);
       want |= uint64_t{!(dot < bound)} << q;
     }
     ASSERT_EQ(passing[r], want) << "row " << r << " of " << count << " dims " << dims;
   }
   ASSERT_EQ(passing[count], 77u);
+  ASSERT_EQ(dots[count * width], 77);
 }
 
 TEST(PanelKernels, RejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const Target target : available_targets()) {
     SCOPED_TRACE(target_name(target));
-    for (size_t vectors = 1; vectors <= kMaxPanelVectors; ++vectors) {
-      for (const size_t dims : {1u, 2u, 7u, 16u, 33u, 130u}) {
+    for (const size_t dims : {1u, 2u, 7u, 15u, 16u, 17u, 31u, 33u, 64u, 130u}) {
+      for (const Kernel& kernel : kernels_of(target, dims)) {
+        SCOPED_TRACE(kernel.width);
         for (const size_t count : {0u, 1u, 3u, 4u, 7u, 8u, 9u, 31u, 64u}) {
-          check_panel(panel_kernels(target), vectors, dims, count, random);
+          check_panel(kernel, dims, count, random);
         }
       }
     }
@@ -64,16 +94,23 @@ TEST(PanelKernels, RejectExactlyWhatIsBelowTheBound) {
 
 TEST(PanelKernels, ANaNPasses) {
   for (const Target target : available_targets()) {
-    const PanelKernels& kernels = panel_kernels(target);
-    const std::vector<float> rows = {std::numeric_limits<float>::quiet_NaN(), 1.0f};
-    const std::vector<float> ones(kernels.vector_queries, 1.0f);
-    const std::vector<float> bounds(kernels.vector_queries, 5.0f);
-    const std::vector<float> zeros(kernels.vector_queries, 0.0f);
-    uint64_t passing[2] = {};
-    kernels.panel[0]({rows.data(), 2, 1, zeros.data(), zeros.data(), nullptr},
-                     {ones.data(), zeros.data(), bounds.data()}, passing);
-    EXPECT_EQ(passing[0], (uint64_t{1} << kernels.vector_queries) - 1) << target_name(target);
-    EXPECT_EQ(passing[1], 0u) << target_name(target);
+    for (const size_t dims : {1u, 16u}) {
+      for (const Kernel& kernel : kernels_of(target, dims)) {
+        std::vector<float> rows(2 * dims, 0.0f);
+        rows[0] = std::numeric_limits<float>::quiet_NaN();
+        rows[dims] = 1.0f;
+        const std::vector<float> ones(kernel.width * dims, 1.0f);
+        const std::vector<float> bounds(kernel.width, 5.0f);
+        const std::vector<float> zeros(kernel.width, 0.0f);
+        std::vector<float> dots(2 * kernel.width);
+        uint64_t passing[2] = {};
+        kernel.run({rows.data(), 2, dims, zeros.data(), zeros.data()},
+                   {ones.data(), zeros.data(), bounds.data()}, dots.data(), passing);
+        EXPECT_EQ(passing[0], (uint64_t{1} << kernel.width) - 1) << target_name(target);
+        EXPECT_EQ(passing[1], 0u) << target_name(target);
+        EXPECT_TRUE(std::isnan(dots[0])) << target_name(target);
+      }
+    }
   }
 }
 
