@@ -93,9 +93,9 @@ TEST(RowFilter, IsLeftOutForNormsBeyondFloat32) {
 TEST(RowFilter, SubnormalHalvesCount) {
   std::mt19937_64 random(npk::testing::test_seed());
   const simd::Target before = simd::target();
-  std::vector<Float16> elements(40 * 15);
+  std::vector<Float16> elements(40 * 15);  // Subnormal ones and the next larger.
   for (Float16& element : elements) {
-    element = Float16::from_bits(static_cast<uint16_t>(random() % 0x400 | (random() & 0x8000)));
+    element = Float16::from_bits(static_cast<uint16_t>(random() % 0x900 | (random() & 0x8000)));
   }
   const auto base = ArrayView::of(elements, {40, 15});
   const auto query = base.slice_rows(3, 4);
