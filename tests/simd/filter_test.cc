@@ -22,15 +22,16 @@ size_t bytes_of(RowType type) {
   return type == RowType::kFloat16 || type == RowType::kBFloat16 ? 2 : 1;
 }
 
-/// Writes `value`, which every type holds, as element i.
+template <typename T>
+void put_as(std::byte* to, size_t i, T value) {
+  std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+}
+
+/// Writes `value`, which the type must hold, as element i.
 void put(RowType type, std::byte* to, size_t i, float value) {
-  const Float16 half(value);
-  const BFloat16 brain(value);
-  const auto byte = static_cast<int8_t>(value);
-  const void* from = type == RowType::kFloat16    ? static_cast<const void*>(&half)
-                     : type == RowType::kBFloat16 ? static_cast<const void*>(&brain)
-                                                  : static_cast<const void*>(&byte);
-  std::memcpy(to + i * bytes_of(type), from, bytes_of(type));
+  if (type == RowType::kFloat16) return put_as(to, i, Float16(value));
+  if (type == RowType::kBFloat16) return put_as(to, i, BFloat16(value));
+  put_as(to, i, static_cast<int8_t>(value));
 }
 
 // Small integers: every float32 sum is exact, so the same rows pass whatever the order.

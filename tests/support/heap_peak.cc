@@ -35,6 +35,11 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
   const auto unit = static_cast<std::size_t>(alignment);
   return counted(std::aligned_alloc(unit, (std::max<size_t>(1, bytes) + unit - 1) / unit * unit));
 }
+// std::stable_sort takes its buffer with this one, and gives it back with the usual one.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  void* memory = std::malloc(std::max<size_t>(1, bytes));
+  return memory == nullptr ? nullptr : counted(memory);
+}
 void operator delete(void* memory) noexcept { give_back(memory); }
 void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { give_back(memory); }
