@@ -145,7 +145,7 @@ HWY_INLINE V4 add_blocks(DF d, VF v) {
 }
 #else
 template <class D, class V>
-HWY_INLINE V4 add_blocks(D d, V v) {
+HWY_INLINE V4 add_blocks([[maybe_unused]] D d, V v) {
   if constexpr (hn::MaxLanes(D()) == kQuadQueries) {
     return v;
   } else {
