@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/search/nth_smallest.h"
+
 namespace npk::internal {
 namespace {
 
@@ -13,22 +15,46 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 double worst(Direction direction) noexcept {
   return direction == Direction::kLarger ? -kInfinity : kInfinity;
 }
+/// How many candidates beyond `count` make it worth while to thin them out.
+uint64_t spare_of(uint64_t count) noexcept { return std::max(count / 2, kSpareCandidates); }
 
 }  // namespace
 
-SharedBound::SharedBound(Direction direction) noexcept
-    : direction_(direction), bound_(worst(direction)) {}
+SharedBound::SharedBound(Direction direction, uint32_t collectors)
+    : direction_(direction), bound_(worst(direction)), shares_(collectors) {
+  for (std::atomic<double>& share : shares_) share.store(worst(direction));
+}
 
-void SharedBound::offer(double score) noexcept {
-  double known = get();
-  while (is_better(direction_, score, known) &&
-         !bound_.compare_exchange_weak(known, score, std::memory_order_relaxed)) {
+void SharedBound::improve(std::atomic<double>& known, double score) const noexcept {
+  double before = known.load(std::memory_order_relaxed);
+  while (is_better(direction_, score, before) &&
+         !known.compare_exchange_weak(before, score, std::memory_order_relaxed)) {
   }
 }
 
+void SharedBound::offer(double score) noexcept { improve(bound_, score); }
+
+void SharedBound::offer_share(uint32_t collector, double score) noexcept {
+  improve(shares_[collector], score);
+  for (const std::atomic<double>& share : shares_) {
+    const double known = share.load(std::memory_order_relaxed);
+    if (is_better(direction_, score, known)) score = known;
+  }
+  offer(score);
+}
+
 TopKCollector::TopKCollector(const Wanted& wanted, const simd::SelectKernels& select,
-                             SharedBound* shared, const RowScorer* scorer)
-    : wanted_(wanted), select_(&select), shared_(shared), scorer_(scorer) {}
+                             SharedBound* shared, uint32_t index, const RowScorer* scorer)
+    : wanted_(wanted), select_(&select), shared_(shared), index_(index), scorer_(scorer) {
+  // Sums of it must not overflow, and nobody has more rows.
+  wanted_.k = std::min(wanted_.k, UINT64_MAX / 4);
+  const uint64_t share = shared->share_of(wanted_.k);
+  shrink_at_ = share + spare_of(share);
+}
+
+bool TopKCollector::admits_all() const noexcept {
+  return !is_full_ && !wanted_.threshold && shared_->get() == worst(wanted_.direction);
+}
 
 double TopKCollector::strict_bound() const noexcept {
   // Rows of this thread ascend, so one that only equals its own bound comes too late. One that
@@ -87,54 +113,85 @@ void TopKCollector::add_between(const ScoreRange& range, uint64_t row) {
 
 void TopKCollector::push(const Candidate& candidate) {
   const uint64_t k = wanted_.k;
-  const uint64_t spare = std::max(k, kSpareCandidates);
+  const uint64_t most = k + spare_of(k);
   if (candidates_.size() == candidates_.capacity() && candidates_.size() >= k / 2) {
-    // No more than there will ever be.
-    candidates_.reserve(candidates_.size() + (k + spare - candidates_.size()) + 1);
+    candidates_.reserve(most);  // No more than there will ever be.
   }
   candidates_.push_back(candidate);
-  if (candidates_.size() < k || candidates_.size() - k < spare) return;
+  if (candidates_.size() < shrink_at_) return;
   shrink();
-  if (candidates_.size() - k <= spare / 2) return;
-  // Too many lie too close together to be told apart unscored.
-  score_all();
-  if (candidates_.size() >= k) shrink();
+  if (candidates_.size() > k + spare_of(k) / 2) {
+    // Too many lie too close together to be told apart unscored.
+    score_all();
+    shrink();
+  }
+  shrink_at_ = std::min(most, candidates_.size() + spare_of(shared_->share_of(k)));
 }
 
 void TopKCollector::shrink() {
-  bound_ = drop_worse_than_kth();
-  is_full_ = true;
+  const uint64_t k = wanted_.k;
+  const uint64_t share = shared_->share_of(k);
+  if (share < k && candidates_.size() >= share) {
+    std::vector<double> of_all = keys();
+    shared_->offer_share(index_, sign() * nth_smallest(of_all, share - 1));
+  }
+  if (candidates_.size() >= k) {
+    bound_ = drop_worse_than_kth();
+    is_full_ = true;
+    shared_->offer(bound_);
+  }
+  if (admits_all()) return;
   nan_rows_.clear();
-  shared_->offer(bound_);
+  const double shared = shared_->get();
+  if (is_full_ && !is_better(wanted_.direction, shared, bound_)) return;
+  keep([limit = sign() * shared, s = sign()](const Candidate& candidate) {
+    return s * candidate.at_best <= limit;
+  });
+}
+
+std::vector<double> TopKCollector::keys() const {
+  std::vector<double> all(candidates_.size());
+  std::transform(candidates_.begin(), candidates_.end(), all.begin(),
+                 [s = sign()](const Candidate& candidate) { return s * candidate.at_worst; });
+  return all;
+}
+
+template <typename Predicate>
+void TopKCollector::keep(Predicate is_kept) {
+  // No branch depends on the candidates: a processor would guess wrong half of the time.
+  size_t count = 0;
+  for (const Candidate& candidate : candidates_) {
+    const Candidate copy = candidate;
+    candidates_[count] = copy;
+    count += size_t{is_kept(copy)};
+  }
+  candidates_.erase(candidates_.begin() + static_cast<ptrdiff_t>(count), candidates_.end());
 }
 
 double TopKCollector::drop_worse_than_kth() {
-  // Bare numbers, smaller being better, are selected from much quicker than candidates.
-  const double sign = wanted_.direction == Direction::kLarger ? -1 : 1;
-  const auto key = [sign](const Candidate& candidate) { return sign * candidate.at_worst; };
-  std::vector<double> keys(candidates_.size());
-  std::transform(candidates_.begin(), candidates_.end(), keys.begin(), key);
-  const auto kth = keys.begin() + static_cast<ptrdiff_t>(wanted_.k - 1);
-  std::nth_element(keys.begin(), kth, keys.end());
-  const double bound = *kth;
+  std::vector<double> ordered = keys();
+  const double bound = nth_smallest(ordered, wanted_.k - 1);
+  const auto is_below = [bound](double key) { return key < bound; };
+  const auto below = std::count_if(ordered.begin(), ordered.end(), is_below);
+  const auto equals = std::count(ordered.begin(), ordered.end(), bound);
   // Of those that are as good as the k-th at worst, the first rows are among the k.
-  const auto places = std::count(keys.begin(), kth + 1, bound);
-  std::vector<uint64_t> equal;
-  if (std::count(keys.begin(), keys.end(), bound) > places) {
+  const auto places = static_cast<ptrdiff_t>(wanted_.k) - below;
+  uint64_t last_row = UINT64_MAX;
+  if (equals > places) {
+    std::vector<uint64_t> rows;
     for (const Candidate& candidate : candidates_) {
-      if (key(candidate) == bound) equal.push_back(candidate.row);
+      if (sign() * candidate.at_worst == bound) rows.push_back(candidate.row);
     }
-    std::nth_element(equal.begin(), equal.begin() + (places - 1), equal.end());
+    std::nth_element(rows.begin(), rows.begin() + (places - 1), rows.end());
+    last_row = rows[static_cast<size_t>(places - 1)];
   }
-  const uint64_t last_row = equal.empty() ? UINT64_MAX : equal[static_cast<size_t>(places - 1)];
-  const auto cannot_be = [&](const Candidate& candidate) {
-    if (key(candidate) < bound) return false;
-    if (key(candidate) == bound && candidate.row <= last_row) return false;
-    return candidate.is_scored() || sign * candidate.at_best > bound;
-  };
-  candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(), cannot_be),
-                    candidates_.end());
-  return sign * bound;
+  keep([=, s = sign()](const Candidate& candidate) -> bool {
+    const double key = s * candidate.at_worst;
+    const bool is_among_k = (key < bound) | ((key == bound) & (candidate.row <= last_row));
+    const bool may_be = !candidate.is_scored() & (s * candidate.at_best <= bound);
+    return is_among_k | may_be;
+  });
+  return sign() * bound;
 }
 
 void TopKCollector::score_all() {

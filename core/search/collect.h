@@ -42,16 +42,27 @@ inline bool is_better(Direction direction, double a, double b) noexcept {
 }
 
 /// A score that k rows are known to reach: nothing worse can be among the k best.
+///
+/// Where each of T collectors knows a score that k / T of its rows reach, k rows reach the worst of
+/// these. That is near the k-th best score of all, and further than any of them comes alone.
 class SharedBound {
  public:
-  explicit SharedBound(Direction direction) noexcept;
+  explicit SharedBound(Direction direction, uint32_t collectors = 1);
   [[nodiscard]] double get() const noexcept { return bound_.load(std::memory_order_relaxed); }
-  /// Keeps the better of the two.
+  /// k rows reach this score.
   void offer(double score) noexcept;
+  /// share_of(k) rows of this collector reach this score. Requires: collector < collectors.
+  void offer_share(uint32_t collector, double score) noexcept;
+  [[nodiscard]] uint64_t share_of(uint64_t k) const noexcept {
+    return k / shares_.size() + (k % shares_.size() != 0 ? 1 : 0);
+  }
 
  private:
+  void improve(std::atomic<double>& known, double score) const noexcept;
+
   Direction direction_;
   std::atomic<double> bound_;
+  std::vector<std::atomic<double>> shares_;  // By collector.
 };
 
 /// Rows of a block of scores: numbers[i], or first + i if there is no list. Ascending.
@@ -71,10 +82,10 @@ struct Wanted {
 };
 
 /// Candidates kept beyond k before they are thinned out: few, so that the bound is soon known well;
-/// at least k, so that thinning costs O(1) for each.
+/// at least half of k, so that thinning costs O(1) for each.
 inline constexpr uint64_t kSpareCandidates = 16;
-/// For each of the k: two candidates of 24 bytes, and half as much while they move.
-inline constexpr uint64_t kCandidateBytes = 72;
+/// For each of the k: one and a half candidates of 24 bytes, and a third as much while they move.
+inline constexpr uint64_t kCandidateBytes = 48;
 
 /// Canonical scores of single rows.
 class RowScorer {
@@ -92,9 +103,10 @@ class RowScorer {
 /// kCandidateBytes * (min(k, rows) + kSpareCandidates).
 class TopKCollector {
  public:
-  /// `shared` must outlive it, and `scorer`, which may be null if add_between() is never called.
+  /// `index`: which of the collectors of `shared` it is. `shared` must outlive it, and `scorer`,
+  /// which may be null if add_between() is never called.
   TopKCollector(const Wanted& wanted, const simd::SelectKernels& select, SharedBound* shared,
-                const RowScorer* scorer = nullptr);
+                uint32_t index = 0, const RowScorer* scorer = nullptr);
 
   /// Of these rows, those whose bit is set in `words` count (bit i % 64 of word i / 64; bits beyond
   /// the scores are ignored). Requires: rows ascend from call to call.
@@ -106,7 +118,7 @@ class TopKCollector {
   /// A score must be better than this to be kept, unless admits_all(). NaN is never better.
   [[nodiscard]] double strict_bound() const noexcept;
   /// Nothing is known yet: every score, NaN too, must be handed in.
-  [[nodiscard]] bool admits_all() const noexcept { return !is_full_ && !wanted_.threshold; }
+  [[nodiscard]] bool admits_all() const noexcept;
 
   /// Moves the k best of all collectors into one list, in order.
   static std::vector<Hit> merge(std::span<TopKCollector> collectors);
@@ -129,20 +141,30 @@ class TopKCollector {
            is_better(wanted_.direction, score, *wanted_.threshold);
   }
   void push(const Candidate& candidate);
-  /// Learns the bound from the candidates and drops those that cannot be among the k best.
+  /// Learns bounds from the candidates and drops those that cannot be among the k best.
   void shrink();
+  /// Scores times this are better when smaller.
+  [[nodiscard]] double sign() const noexcept {
+    return wanted_.direction == Direction::kLarger ? -1 : 1;
+  }
+  /// What the candidates are at worst, better when smaller.
+  [[nodiscard]] std::vector<double> keys() const;
   /// What the k-th best is at worst. Those that certainly come after k others are dropped.
   /// Requires: k candidates.
   double drop_worse_than_kth();
+  template <typename Predicate>
+  void keep(Predicate is_kept);
   /// Scores all candidates.
   void score_all();
 
   Wanted wanted_;
   const simd::SelectKernels* select_;
   SharedBound* shared_;
+  uint32_t index_;
   const RowScorer* scorer_;
   std::vector<Candidate> candidates_;
   std::vector<uint64_t> nan_rows_;  // At most k, ascending.
+  uint64_t shrink_at_;              // So many candidates are thinned out.
   bool is_full_ = false;            // k candidates are certainly not worse than bound_.
   double bound_ = 0;
 };

@@ -67,6 +67,7 @@ class Walker {
         flush();
         rows_ = given_.moved(chunk.copy, chunk.begin);
       }
+      stays_ = chunk.copy == nullptr && given_.is_direct();
       for (uint64_t row = chunk.begin; row < chunk.end; row += kBlockRows) {
         const uint64_t end = std::min(row + kBlockRows, chunk.end);
         next_ = rows_.address(end);
@@ -110,7 +111,7 @@ class Walker {
   void give(uint64_t begin, size_t count, std::span<const uint64_t> words) {
     const std::byte* rows = rows_.block(begin, begin + count, buffer_);
     stats_.read_bytes += count * rows_.row_bytes();
-    sink_.take({rows, count, {begin, nullptr}, words, false, next_});
+    sink_.take({rows, count, {begin, nullptr}, words, false, stays_, next_});
   }
 
   void gather(uint64_t row) {
@@ -124,7 +125,7 @@ class Walker {
     const std::byte* rows =
         is_list ? rows_.address(0) : rows_.gather({gathered_.data(), gathered_count_}, buffer_);
     stats_.read_bytes += gathered_count_ * rows_.row_bytes();
-    sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list, next_});
+    sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list, stays_, next_});
     gathered_count_ = 0;
   }
 
@@ -136,6 +137,7 @@ class Walker {
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
   SearchStats stats_;
+  bool stays_ = true;                // Where the rows are, in memory.
   const std::byte* next_ = nullptr;  // Where the rows after the block lie.
 };
 

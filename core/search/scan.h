@@ -32,6 +32,8 @@ struct SelectedBlock {
   RowNumbers numbers;               // Physical.
   std::span<const uint64_t> words;  // Which count.
   bool is_list = false;
+  /// Whether they lie in memory and stay there: what is looked at again later costs no more.
+  bool stays = true;
   /// Where the rows that this sink gets next probably lie. Never dereferenced.
   const std::byte* next = nullptr;
 };

@@ -141,13 +141,13 @@ void make_sinks(const RowSource& rows, std::span<const Plan> plans, const Wanted
                 const Filters& filters, uint32_t threads, Collecting& collecting) {
   for (const Plan& plan : plans) {
     collecting.scorers.emplace_back(rows, plan);
-    collecting.bounds.emplace_back(wanted.direction);
+    collecting.bounds.emplace_back(wanted.direction, threads);
   }
   for (uint32_t thread = 0; thread < threads; ++thread) {
     std::vector<TopKCollector> collectors;
     collectors.reserve(plans.size());
     for (size_t q = 0; q < plans.size(); ++q) {
-      collectors.emplace_back(wanted, plans[q].select(), &collecting.bounds[q],
+      collectors.emplace_back(wanted, plans[q].select(), &collecting.bounds[q], thread,
                               &collecting.scorers[q]);
     }
     if (filters.panels) {

@@ -98,18 +98,19 @@ void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count
     state_.run(panels[p], p, panels.size(), passing.data());
     for (size_t r = 0; r < count; ++r) {
       if (passing[r] == 0 || (selected >> r & 1) == 0) continue;
-      take_passing(panels[p], r, passing[r], rows + r * row_bytes_, block.numbers[first + r]);
+      take_passing(panels[p], r, passing[r], rows + r * row_bytes_, block.numbers[first + r],
+                   block.stays);
     }
   }
 }
 
 void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits,
-                             const std::byte* row, uint64_t number) {
+                             const std::byte* row, uint64_t number, bool stays) {
   for (; bits != 0; bits &= bits - 1) {
     const auto q = static_cast<size_t>(std::countr_zero(bits));
     TopKCollector& collector = collectors_[panel.first + q];
     is_stale_[panel.first + q] = true;
-    if (number < scored_from_row_) {
+    if (stays && number < scored_from_row_) {
       if (const auto range = state_.score_range(panel, r, q)) {
         collector.add_between(*range, number);
         continue;

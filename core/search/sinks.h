@@ -67,7 +67,7 @@ class PanelSink final : public CollectSink {
       : CollectSink(plans, std::move(collectors), rows.block_row_bytes()),
         filter_(filter),
         state_(filter),
-        scored_from_row_(rows.rows() / 3),
+        scored_from_row_(rows.rows() / 2),
         is_stale_(plans.size(), true) {}
   void take(const SelectedBlock& block) override;
   [[nodiscard]] bool takes_lists() const override { return false; }
@@ -76,14 +76,15 @@ class PanelSink final : public CollectSink {
   using Panels = std::span<const PanelFilter::Panel>;
   /// Rows [first, first + count) of the block, count <= PanelFilter::kRows.
   void take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels);
+  /// Row r of the part, for those queries of the panel whose bit is set.
   void take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits, const std::byte* row,
-                    uint64_t number);
+                    uint64_t number, bool stays);
   void refresh_bounds(const PanelFilter::Panel& panel);
 
   const PanelFilter& filter_;
   PanelFilter::State state_;
-  /// What passes is scored at once from this row on, while it is in the cache, because more than a
-  /// third of it will remain among the best; before, it is not, because less will.
+  /// What passes is scored at once from this row on, while it is in the cache, which takes half as
+  /// long as later, and more than half of it will remain among the best. Before, less will.
   uint64_t scored_from_row_;
   std::vector<bool> is_stale_;  // Queries whose bound may have changed.
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/search/nth_smallest.h"
 #include "tests/support/support.h"
 
 namespace npk::internal {
@@ -66,9 +67,12 @@ TEST(TopKCollector, KeepsWhatAFullSortKeepsHoweverTheRowsAreShared) {
     }
     const auto targets = simd::available_targets();
     const auto& select = simd::select_kernels(targets[random() % targets.size()]);
-    SharedBound bound(direction);
-    std::vector<TopKCollector> collectors(1 + random() % 4,
-                                          TopKCollector({direction, k, threshold}, select, &bound));
+    const auto sharers = static_cast<uint32_t>(1 + random() % 4);
+    SharedBound bound(direction, sharers);
+    std::vector<TopKCollector> collectors;
+    for (uint32_t i = 0; i < sharers; ++i) {
+      collectors.emplace_back(Wanted{direction, k, threshold}, select, &bound, i);
+    }
     for (size_t begin = 0; begin < count; begin += 192) {
       const size_t end = std::min(count, begin + 192);
       collectors[random() % collectors.size()].take(
@@ -85,6 +89,39 @@ TEST(TopKCollector, KeepsWhatAFullSortKeepsHoweverTheRowsAreShared) {
         ASSERT_EQ(got[i].score, want[i].score);
       }
     }
+  }
+}
+
+TEST(SharedBound, IsWhatTheSharesOfAllReachAndNeverMore) {
+  SharedBound bound(Direction::kSmaller, 3);
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(bound.share_of(10), 4u);
+  bound.offer_share(0, 1);
+  bound.offer_share(2, 5);
+  EXPECT_EQ(bound.get(), infinity);  // Of the second nothing is known.
+  bound.offer_share(1, 3);
+  EXPECT_EQ(bound.get(), 5);
+  bound.offer_share(2, 2);
+  EXPECT_EQ(bound.get(), 3);
+  bound.offer(2.5);
+  bound.offer(4);
+  EXPECT_EQ(bound.get(), 2.5);
+}
+
+TEST(NthSmallest, IsThatOfASort) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (int repeat = 0; repeat < 2000; ++repeat) {
+    std::vector<double> values(1 + random() % 2000);
+    const uint64_t distinct = random() % 3 == 0 ? UINT64_MAX : 1 + random() % 40;
+    for (double& value : values) value = static_cast<double>(random() % distinct);
+    if (random() % 8 == 0) values.back() = -std::numeric_limits<double>::infinity();
+    std::vector<double> sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    if (random() % 4 == 0) values = sorted;
+    const size_t n = random() % values.size();
+    ASSERT_EQ(nth_smallest(values, n), sorted[n]) << n << " of " << values.size();
+    std::sort(values.begin(), values.end());
+    ASSERT_EQ(values, sorted);
   }
 }
 
