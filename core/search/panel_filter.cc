@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "simd/flush_subnormals.h"
+
 namespace npk::internal {
 namespace {
 
@@ -76,6 +78,7 @@ PanelFilter::State::State(const PanelFilter& filter)
       dots_(kRows * simd::kMaxPanelQueries) {}
 
 void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next) {
+  const simd::FlushSubnormals flush;
   const size_t dims = filter_->dims_;
   const auto* direct = reinterpret_cast<const float*>(rows);
   const bool is_aligned = reinterpret_cast<uintptr_t>(rows) % alignof(float) == 0;
@@ -113,7 +116,10 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
   const size_t share = rows_.count * filter_->row_bytes_ / parts;
   rows_.next = next_ == nullptr ? nullptr : next_ + part * share;
   rows_.next_bytes = share;
-  panel.kernel(rows_, queries, dots_.data(), passing);
+  {
+    const simd::FlushSubnormals flush;
+    panel.kernel(rows_, queries, dots_.data(), passing);
+  }
   const uint64_t used = (uint64_t{1} << panel.count) - 1;
   for (size_t r = 0; r < rows_.count; ++r) passing[r] &= used;
 }
