@@ -30,8 +30,9 @@ class DirectReader {
   DirectReader& operator=(const DirectReader&) = delete;
   /// Waits for what is under way.
   virtual ~DirectReader() = default;
-  /// Begins to read a piece of at most slot_bytes into a slot with no piece under way.
-  virtual Status start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) = 0;
+  /// Begins to read a piece of at most slot_bytes into a slot with no piece under way. What cannot
+  /// be begun is read by finish().
+  virtual void start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) = 0;
   /// Waits for the piece of the slot; its bytes stay until the slot's next start().
   /// Errors: as File::read_at().
   virtual Result<const std::byte*> finish(uint32_t slot) = 0;

@@ -36,9 +36,6 @@ class Mapping {
   /// Says how a range will be read; a hint, errors are of no consequence.
   enum class Advice : uint8_t { kNormal, kRandom, kSequential, kWillNeed };
   virtual void advise(Advice) {}
-  /// Whether all of a range is in memory, so that reading it will not wait for a disk. True where
-  /// that cannot be found out. Requires: the bytes lie inside the file.
-  [[nodiscard]] virtual bool is_resident(uint64_t, uint64_t) const { return true; }
 
  protected:
   Mapping(std::byte* data, uint64_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
@@ -77,6 +74,11 @@ class File {
   /// Maps [0, length_bytes), which may reach past the end: bytes there become readable as the file
   /// grows, and touching them before that is a SIGBUS.
   virtual Result<std::shared_ptr<Mapping>> map(uint64_t length_bytes, MapMode mode) = 0;
+  /// Whether a range of this file is in memory, so that reading it through `mapping`, which shows
+  /// the file from its beginning, will not wait for a disk. Where telling that of every page takes
+  /// long, a sample of them decides; true where it cannot be found out. Requires: the bytes lie
+  /// inside the file and the mapping.
+  [[nodiscard]] virtual bool is_resident(const Mapping&, uint64_t, uint64_t) const { return true; }
   /// Errors: Unsupported where files are not to be read around the page cache, or where that might
   /// miss what was stored into a mapping; ResourceExhausted. Lifetime: of this file.
   virtual Result<std::unique_ptr<DirectReader>> direct_reader(const DirectReaderOptions&) const {

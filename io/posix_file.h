@@ -46,6 +46,8 @@ class PosixFile final : public File {
   Status sync() override;
   Result<uint64_t> size_bytes() const override;
   Result<std::shared_ptr<Mapping>> map(uint64_t length_bytes, MapMode mode) override;
+  [[nodiscard]] bool is_resident(const Mapping& mapping, uint64_t offset_bytes,
+                                 uint64_t length_bytes) const override;
   Result<std::unique_ptr<DirectReader>> direct_reader(
       const DirectReaderOptions& options) const override;
   Result<bool> try_lock(uint64_t byte, bool shared) override;

@@ -3,7 +3,7 @@
 // 1. start() widens it to multiples of kAlignmentBytes, as O_DIRECT wants, and hands the read to
 //    the kernel, which sets the disk to work before the call returns.
 // 2. finish() takes completions, in whatever order they come, until that of its slot is there.
-// 3. What the kernel could not read this way (a short read, a file system that refuses after all)
+// 3. What the kernel could not read this way (a short read, a kernel that refuses after all)
 //    is read once more through the page cache, whose errors are those the caller gets.
 // A reader that goes away first waits for everything under way: the disk writes into its buffers.
 #include "io/uring_reader.h"
@@ -110,13 +110,14 @@ UringReader::~UringReader() {
   if (buffers_ != nullptr) ::munmap(buffers_, slots_.size() * buffer_bytes_);
 }
 
-Status UringReader::start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) {
+void UringReader::start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) {
   const uint64_t begin = round_down(offset_bytes);
   const uint64_t end = round_up(offset_bytes + length_bytes);
-  slots_[slot] = {offset_bytes, length_bytes, offset_bytes - begin, 0, true};
+  slots_[slot] = {offset_bytes, length_bytes, offset_bytes - begin, 0, false};
+  // There are as many entries as slots, and each is submitted at once. One that was refused stays
+  // in the queue: nothing is submitted after it.
+  if (is_refused_) return;
   ::io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);
-  // There are as many entries as slots, and each is submitted at once.
-  if (entry == nullptr) return Status::internal("the submission queue is full");
   const auto bytes = static_cast<unsigned>(end - begin);
   if (is_registered_) {
     ::io_uring_prep_read_fixed(entry, direct_.get(), buffer(slot), bytes, begin,
@@ -129,12 +130,10 @@ Status UringReader::start(uint32_t slot, uint64_t offset_bytes, uint64_t length_
   do {
     result = ::io_uring_submit(&ring_);
   } while (result == -EINTR || result == -EAGAIN);
-  if (result < 0) {
-    slots_[slot].is_under_way = false;
-    return errno_status(-result, "read (io_uring_enter)", file_.path());
-  }
+  is_refused_ = result < 0;
+  if (is_refused_) return;
+  slots_[slot].is_under_way = true;
   ++under_way_;
-  return {};
 }
 
 Status UringReader::wait_for_one() {

@@ -19,7 +19,7 @@ class UringReader final : public DirectReader {
   static Result<std::unique_ptr<DirectReader>> create(const PosixFile& file, Descriptor direct,
                                                       const DirectReaderOptions& options);
   ~UringReader() override;
-  Status start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) override;
+  void start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) override;
   Result<const std::byte*> finish(uint32_t slot) override;
 
  private:
@@ -45,6 +45,7 @@ class UringReader final : public DirectReader {
   std::byte* buffers_ = nullptr;
   bool has_ring_ = false;
   bool is_registered_ = false;
+  bool is_refused_ = false;  // The kernel takes no more reads.
   uint32_t under_way_ = 0;
   ::io_uring ring_{};
 };

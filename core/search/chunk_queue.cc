@@ -12,25 +12,16 @@ namespace {
 // disk to read at its full speed (measured: memory flat between 0.5 and 1 MiB, disks from 1 MiB).
 constexpr uint64_t kChunkBytes = 1u << 20;
 // All buffers of the threads together.
-constexpr uint64_t kThreadsBytes = 32u << 20;
+constexpr uint64_t kThreadsBytes = 20u << 20;
 // Reads under way at once; more do not make the disk faster (measured).
 constexpr uint32_t kReadsAhead = 8;
 // All buffers; where rows are so large that it takes more, they are left to the mapping.
-constexpr uint64_t kMostBytes = 40u << 20;
-// Pages that are looked at to tell whether a chunk is in memory. Pages come and go in long runs,
-// and to look at each would slow down those scans that need none of this.
-constexpr uint64_t kSampledPages = 4;
+constexpr uint64_t kMostBytes = 28u << 20;
 // Of less than this a mapping has read all before a ring is set up.
 constexpr uint64_t kLeastColdBytes = 16u << 20;
-
-/// Requires: bytes > 0.
-bool is_in_memory(const io::Mapping& mapping, uint64_t offset_bytes, uint64_t bytes) {
-  for (uint64_t i = 0; i < kSampledPages; ++i) {
-    const uint64_t at = offset_bytes + (bytes - 1) / (kSampledPages - 1) * i;
-    if (!mapping.is_resident(at, 1)) return false;
-  }
-  return true;
-}
+// Chunks that are looked for in memory at once: a call of the kernel for each of them, made while
+// the other threads wait, would show in the time of a scan.
+constexpr uint64_t kLookAhead = 16;
 
 }  // namespace
 
@@ -56,28 +47,27 @@ ChunkQueue::ChunkQueue(const RowSource& rows, io::ReadMode mode, uint32_t thread
       chunk_rows_(rows_per_chunk(rows, threads)),
       threads_(threads),
       mode_(mode),
-      may_be_cold_(may_be_cold(rows, mode, threads)) {}
+      in_place_end_(may_be_cold(rows, mode, threads) ? 0 : rows.rows()) {}
 
 bool ChunkQueue::next(Chunk& chunk) {
-  if (!may_be_cold_) {
-    chunk.begin = next_row_.fetch_add(chunk_rows_, std::memory_order_relaxed);
-    if (chunk.begin >= rows_.rows()) return false;
-    chunk.end = std::min(chunk.begin + chunk_rows_, rows_.rows());
-    return true;
-  }
+  chunk.copy = nullptr;
+  if (chunk.slot == Chunk::kNoSlot && take_in_place(chunk)) return true;
   Pending taken{};
   {
     const std::lock_guard lock(mutex_);
     if (chunk.slot != Chunk::kNoSlot) free_slots_.push_back(chunk.slot);
     chunk.slot = Chunk::kNoSlot;
-    if (!status_.is_ok()) return false;
-    Status status = fill();
-    if (status.is_ok() && pending_.empty()) return false;
-    if (status.is_ok()) status = take(chunk, taken);
-    if (!status.is_ok()) {
-      status_ = std::move(status);
-      return false;
+    for (;;) {
+      if (!status_.is_ok()) return false;
+      if (take_in_place(chunk)) return true;
+      if (pending_.empty()) look_ahead();
+      // Other threads may take all that was found before this one does.
+      if (next_row_.load(std::memory_order_relaxed) >= in_place_end_) break;
     }
+    fill();
+    if (pending_.empty()) return false;
+    status_ = take(chunk, taken);
+    if (!status_.is_ok()) return false;
   }
   if (taken.way != Way::kPread) return true;
   const uint64_t bytes = (taken.end - taken.begin) * rows_.row_bytes();
@@ -88,13 +78,35 @@ bool ChunkQueue::next(Chunk& chunk) {
   return status.is_ok() || fail(status);
 }
 
+bool ChunkQueue::take_in_place(Chunk& chunk) {
+  uint64_t begin = next_row_.load(std::memory_order_relaxed);
+  while (begin < in_place_end_.load(std::memory_order_relaxed)) {
+    const uint64_t end = std::min(begin + chunk_rows_, rows_.rows());
+    if (!next_row_.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
+    chunk.begin = begin;
+    chunk.end = end;
+    return true;
+  }
+  return false;
+}
+
 bool ChunkQueue::fail(Status status) {
   const std::lock_guard lock(mutex_);
   if (status_.is_ok()) status_ = std::move(status);
   return false;
 }
 
-Status ChunkQueue::fill() {
+void ChunkQueue::look_ahead() {
+  uint64_t end = next_row_.load(std::memory_order_relaxed);
+  for (uint64_t i = 0; i < kLookAhead && end < rows_.rows(); ++i) {
+    const uint64_t begin = end;
+    end = std::min(begin + chunk_rows_, rows_.rows());
+    if (way_of(begin, end) != Way::kInPlace) return;
+    in_place_end_.store(end, std::memory_order_relaxed);
+  }
+}
+
+void ChunkQueue::fill() {
   const uint64_t row_bytes = rows_.row_bytes();
   while (pending_.size() < kReadsAhead) {
     // What is in memory is not run ahead of.
@@ -106,14 +118,12 @@ Status ChunkQueue::fill() {
     if (next.way == Way::kDirect) {
       next.slot = free_slots_.back();
       free_slots_.pop_back();
-      NPK_RETURN_IF_ERROR(
-          direct_->start(next.slot, begin * row_bytes, (next.end - begin) * row_bytes));
+      direct_->start(next.slot, begin * row_bytes, (next.end - begin) * row_bytes);
       ++under_way_;
     }
     next_row_.store(next.end, std::memory_order_relaxed);
     pending_.push_back(next);
   }
-  return {};
 }
 
 Status ChunkQueue::take(Chunk& chunk, Pending& taken) {
@@ -122,7 +132,6 @@ Status ChunkQueue::take(Chunk& chunk, Pending& taken) {
   chunk.begin = taken.begin;
   chunk.end = taken.end;
   chunk.slot = taken.slot;
-  chunk.copy = nullptr;
   const uint64_t bytes = (taken.end - taken.begin) * rows_.row_bytes();
   if (taken.way == Way::kPread) copied_bytes_ += bytes;
   if (taken.way != Way::kDirect) return {};
@@ -134,8 +143,9 @@ Status ChunkQueue::take(Chunk& chunk, Pending& taken) {
 
 ChunkQueue::Way ChunkQueue::way_of(uint64_t begin, uint64_t end) {
   const uint64_t row_bytes = rows_.row_bytes();
+  const RowFile& of = rows_.file();
   if (mode_ == io::ReadMode::kAuto &&
-      is_in_memory(*rows_.file().mapping, begin * row_bytes, (end - begin) * row_bytes)) {
+      of.file->is_resident(*of.mapping, begin * row_bytes, (end - begin) * row_bytes)) {
     return Way::kInPlace;
   }
   if (!is_selected(begin, end)) return Way::kInPlace;

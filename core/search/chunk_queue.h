@@ -6,7 +6,7 @@
 // threads; where that cannot be, the thread that takes the chunk reads it with one large pread.
 // NPK_IO forces one way. Chunks of which no row is selected are not read.
 //
-// Chunks ascend from call to call of each thread. Memory: at most 40 MiB.
+// Chunks ascend from call to call of each thread. Memory: at most 28 MiB.
 // Thread safety: next() from as many threads as it was made for.
 #ifndef NPK_CORE_SEARCH_CHUNK_QUEUE_H_
 #define NPK_CORE_SEARCH_CHUNK_QUEUE_H_
@@ -61,7 +61,9 @@ class ChunkQueue {
   [[nodiscard]] Way way_of(uint64_t begin, uint64_t end);
   [[nodiscard]] bool is_selected(uint64_t begin, uint64_t end) const;
   [[nodiscard]] bool has_direct_reader();
-  Status fill();
+  bool take_in_place(Chunk& chunk);
+  void look_ahead();
+  void fill();
   Status take(Chunk& chunk, Pending& taken);
   bool fail(Status status);
 
@@ -69,10 +71,12 @@ class ChunkQueue {
   const uint64_t chunk_rows_;
   const uint32_t threads_;
   const io::ReadMode mode_;
-  const bool may_be_cold_;
+  // Rows from next_row_ to in_place_end_ are taken without the mutex: they stay where they are, and
+  // nothing before them is pending. Where next_row_ has come to in_place_end_, both move under it.
   std::atomic<uint64_t> next_row_{0};
+  std::atomic<uint64_t> in_place_end_;
 
-  std::mutex mutex_;  // Guards what follows, if rows may be cold.
+  std::mutex mutex_;  // Guards what follows.
   std::deque<Pending> pending_;
   bool was_direct_tried_ = false;
   std::unique_ptr<io::DirectReader> direct_;

@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <random>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/io/env_world.h"
+#include "tests/support/forbid_system_call.h"
 #include "tests/support/support.h"
 
 namespace npk::io {
@@ -52,7 +54,7 @@ TEST_F(DirectReads, GiveThePiecesThatWereAskedFor) {
       lengths[slot] = 1 + random() % 100'000;
       begins[slot] = round == 0 ? kFileBytes - lengths[slot]  // The end, which is not aligned.
                                 : random() % (kFileBytes - lengths[slot]);
-      NPK_ASSERT_OK(reader_->start(slot, begins[slot], lengths[slot]));
+      reader_->start(slot, begins[slot], lengths[slot]);
     }
     for (const uint32_t slot : {1u, 0u, 2u}) {
       ASSERT_EQ(piece(slot, lengths[slot]), content_.substr(begins[slot], lengths[slot]));
@@ -65,22 +67,40 @@ TEST_F(DirectReads, SeeWhatWasStoredIntoAMapping) {
   NPK_ASSERT_OK_AND_ASSIGN(const auto mapping, file_->map(kFileBytes, MapMode::kShared));
   for (uint64_t at = 7; at + 5 < kFileBytes; at += 299'993) {
     mapping->store(at, std::as_bytes(std::span("hello", 5)));
-    NPK_ASSERT_OK(reader_->start(0, at, 5));
+    reader_->start(0, at, 5);
     ASSERT_EQ(piece(0, 5), "hello");
   }
 }
 
 TEST_F(DirectReads, BeyondTheEndAreAnError) {
   if (reader_ == nullptr) GTEST_SKIP() << "no direct reads here";
-  NPK_ASSERT_OK(reader_->start(0, kFileBytes - 10, 11));
+  reader_->start(0, kFileBytes - 10, 11);
   NPK_EXPECT_ERROR(reader_->finish(0), kCorruption, "ends after 3000001 bytes");
-  NPK_ASSERT_OK(reader_->start(0, kFileBytes + 1'000'000, 5));
+  reader_->start(0, kFileBytes + 1'000'000, 5);
   NPK_EXPECT_ERROR(reader_->finish(0), kCorruption, "ends after");
+}
+
+TEST_F(DirectReads, ThatTheKernelRefusesInTheMiddleAreReadThroughThePageCache) {
+  if (reader_ == nullptr) GTEST_SKIP() << "no direct reads here";
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        reader_->start(0, 1000, 5000);
+        bool is_same = piece(0, 5000) == content_.substr(1000, 5000);
+        npk::testing::forbid_system_call(__NR_io_uring_enter);
+        for (const uint32_t slot : {0u, 1u, 2u}) reader_->start(slot, 7 + slot, 90'000);
+        for (const uint32_t slot : {2u, 0u, 1u}) {
+          is_same = is_same && piece(slot, 90'000) == content_.substr(7 + slot, 90'000);
+        }
+        reader_ = nullptr;
+        std::_Exit(is_same ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(DirectReads, UnderWayDoNotOutliveTheirReader) {
   if (reader_ == nullptr) GTEST_SKIP() << "no direct reads here";
-  for (uint32_t slot = 0; slot < 3; ++slot) NPK_ASSERT_OK(reader_->start(slot, slot, 90'000));
+  for (uint32_t slot = 0; slot < 3; ++slot) reader_->start(slot, slot, 90'000);
   reader_ = nullptr;
 }
 
@@ -89,13 +109,13 @@ TEST_F(DirectReads, AreNotForSimulatedFiles) {
   const auto file = make_file(world.env(), world.path("f"), "some bytes");
   NPK_EXPECT_ERROR(file->direct_reader({}), kUnsupported, "around the page cache");
   NPK_ASSERT_OK_AND_ASSIGN(const auto mapping, file->map(10, MapMode::kRead));
-  EXPECT_TRUE(mapping->is_resident(0, 10));
+  EXPECT_TRUE(file->is_resident(*mapping, 0, 10));
 }
 
 TEST_F(DirectReads, AreForPagesThatAreNotResident) {
   NPK_ASSERT_OK_AND_ASSIGN(auto mapping, file_->map(kFileBytes, MapMode::kRead));
-  EXPECT_TRUE(mapping->is_resident(0, kFileBytes)) << "just written";
-  EXPECT_TRUE(mapping->is_resident(kFileBytes, 0));
+  EXPECT_TRUE(file_->is_resident(*mapping, 0, kFileBytes)) << "just written";
+  EXPECT_TRUE(file_->is_resident(*mapping, kFileBytes, 0));
   mapping = nullptr;
   const int fd = ::open(file_->path().c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_EQ(::fsync(fd), 0);
@@ -103,8 +123,8 @@ TEST_F(DirectReads, AreForPagesThatAreNotResident) {
   ::close(fd);
   NPK_ASSERT_OK_AND_ASSIGN(mapping, file_->map(kFileBytes, MapMode::kRead));
   if (reader_ == nullptr) GTEST_SKIP() << "a file system in memory, perhaps";
-  EXPECT_FALSE(mapping->is_resident(1'000'001, 1'000'000));
-  EXPECT_FALSE(mapping->is_resident(kFileBytes - 1, 1));
+  EXPECT_FALSE(file_->is_resident(*mapping, 1'000'001, 1'000'000));
+  EXPECT_FALSE(file_->is_resident(*mapping, kFileBytes - 1, 1));
 }
 
 TEST(ReadMode, IsWhatTheEnvironmentSays) {

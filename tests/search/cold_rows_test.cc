@@ -2,14 +2,9 @@
 // the answer is the same, and it is that of one committed state.
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -17,6 +12,7 @@
 #include "io/direct_reader.h"
 #include "npk/search.h"
 #include "npk/store.h"
+#include "tests/support/forbid_system_call.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
 
@@ -25,6 +21,7 @@ namespace {
 
 using npk::testing::Content;
 using npk::testing::difference;
+using npk::testing::forbid_system_call;
 using npk::testing::random_query;
 using npk::testing::random_rows;
 using npk::testing::reference_top_k;
@@ -40,21 +37,6 @@ class ForcedMode {
   ForcedMode(const ForcedMode&) = delete;
   ForcedMode& operator=(const ForcedMode&) = delete;
 };
-
-/// From now on this process cannot make a ring, as in most containers.
-void forbid_io_uring() {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program = {std::size(code), code};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    std::abort();
-  }
-}
 
 /// Whether the file system of tests can be read directly in this process.
 bool has_direct_reads(const TempDir& directory) {
@@ -321,7 +303,7 @@ TEST_F(ColdRows, AreReadByPreadWhereIoUringIsForbidden) {
         const Array base = random_rows(DType::kFloat32, 50'000, 128, Content::kNormal, random);
         save(base);
         make_cold();
-        forbid_io_uring();
+        forbid_system_call(__NR_io_uring_setup);  // As most containers do.
         const ForcedMode forced("uring");
         Result<ParallelIO> store = ParallelIO::open(path());
         SearchStats stats;
