@@ -179,6 +179,35 @@ class Bench {
     return store.close();
   }
 
+  /// One query against a part of the rows, scattered: their bytes may take 1.15 times as long as
+  /// the same number of bytes in sequence, plus 1 ms.
+  Status run_where(DType dtype, uint64_t rows, uint64_t dims) {
+    const Workload workload = {dtype, rows, dims, {Metric::kCosine}};
+    const auto both = std::max(1u, std::thread::hardware_concurrency());
+    const Array base = random_array(dtype, rows, dims);
+    const ArrayView query = ArrayView::raw(base.data() + 17 * base.row_bytes(), dtype, {dims});
+    for (const uint32_t percent : {1u, 10u, 50u, 99u}) {
+      std::mt19937_64 random(7);
+      std::vector<uint8_t> mask(rows);
+      for (uint8_t& is_selected : mask) is_selected = random() % 100 < percent;
+      const auto selected = static_cast<uint64_t>(std::count(mask.begin(), mask.end(), 1));
+      const Where where = Where::mask(mask);
+      for (const uint32_t threads : {1u, both}) {
+        const SearchOptions options = {.k = 10, .where = where, .threads = threads};
+        const std::string name = workload.name() + " where " + std::to_string(percent) +
+                                 " % of the rows, cosine top-10, " + std::to_string(threads) +
+                                 "T, memory";
+        NPK_RETURN_IF_ERROR(add(
+            name, 0, [&] { read_all(base.data(), selected * base.row_bytes(), threads); },
+            [&] { return VectorEngine().top_k(base, query, options).status(); }));
+        if (!is_wanted(name)) continue;
+        Row& row = rows_.back();
+        row.bar = row.floor_milliseconds / (1.15 * row.floor_milliseconds + 1);
+      }
+    }
+    return {};
+  }
+
   /// `count` queries at once, in memory: against the peak of arithmetic, or, where that is less,
   /// the read bandwidth.
   Status run_many(uint64_t rows, uint64_t dims, uint64_t count,
@@ -301,6 +330,8 @@ Status run(const Settings& settings) {
   Bench bench(settings);
   NPK_RETURN_IF_ERROR(run_each_type(bench, settings.is_quick));
   NPK_RETURN_IF_ERROR(bench.run({DType::kUint8, 1'000'000, 128, bits, true}));
+  NPK_RETURN_IF_ERROR(bench.run_where(DType::kFloat32, 1'000'000, 128));
+  if (!settings.is_quick) NPK_RETURN_IF_ERROR(bench.run_where(DType::kFloat32, 200'000, 768));
   const std::vector<Metric> products = {Metric::kCosine, Metric::kDot, Metric::kL2};
   const uint64_t rows = settings.is_quick ? 100'000 : 200'000;
   NPK_RETURN_IF_ERROR(bench.run_many(rows, 768, 100, products));
