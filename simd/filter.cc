@@ -1,8 +1,8 @@
 // The filter kernels for every target: simd/filter.h.
 //
 // Rows are walked one after the other, as in simd/scan.cc. As many rows as a vector has lanes leave
-// their sums in a small buffer and are added up together, lane by lane: for rows of 128 elements
-// that is a quarter of the work of adding up the lanes of each row.
+// vectors of sums in a small buffer, whose lanes are added up together: one addition for each
+// vector instead of one for each halving of it.
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -26,11 +26,15 @@ static_assert(64 % kMaxLanes == 0 && kVirtualLanes % kMaxLanes == 0);
 
 template <typename T>
 HWY_INLINE VF load(const T* from) {
-  return widen_to_float32(DF(), from);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return hn::LoadU(DF(), from);
+  } else {
+    return widen_to_float32(DF(), from);
+  }
 }
 
-/// Lane i of `dots` and `squares` is to be added up to the row's sums. Reads nothing behind `end`,
-/// where the block ends.
+/// Writes vectors whose lanes add up to the row's sums. Reads nothing behind `end`, where the block
+/// ends.
 template <typename T>
 HWY_INLINE void add_row(const T* HWY_RESTRICT row, const float* HWY_RESTRICT query,
                         const RowBlock& block, const T* end, float* HWY_RESTRICT dot,
@@ -64,15 +68,24 @@ HWY_INLINE void add_row(const T* HWY_RESTRICT row, const float* HWY_RESTRICT que
     dot0 = hn::MulAdd(x, hn::LoadU(d, query + j), dot0);
     square0 = hn::MulAdd(x, x, square0);
   }
-  // Both sums at once: lanes of one in the lower half, of the other in the upper.
-  dot0 = hn::Add(dot0, dot1);
-  square0 = hn::Add(square0, square1);
-  VF both = hn::Add(hn::ConcatEven(d, square0, dot0), hn::ConcatOdd(d, square0, dot0));
-  for (size_t sums = lanes / 2; sums > 1; sums /= 2) {
-    both = hn::Add(hn::ConcatEven(d, both, both), hn::ConcatOdd(d, both, both));
+  hn::Store(hn::Add(dot0, dot1), d, dot);
+  hn::Store(hn::Add(square0, square1), d, square);
+}
+
+/// Lane i of the result is the sum of the lanes of vector i; there are as many as a vector has
+/// lanes, which are overwritten.
+HWY_INLINE VF add_lanes_together(float* HWY_RESTRICT vectors) {
+  const DF d;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t count = lanes; count > 1; count /= 2) {
+    for (size_t i = 0; i < count; i += 2) {
+      const VF a = hn::Load(d, vectors + i * lanes);
+      const VF b = hn::Load(d, vectors + (i + 1) * lanes);
+      const VF sums = hn::Add(hn::ConcatEven(d, b, a), hn::ConcatOdd(d, b, a));
+      hn::Store(sums, d, vectors + i / 2 * lanes);
+    }
   }
-  *dot = hn::GetLane(both);
-  *square = hn::GetLane(hn::ConcatOdd(d, both, both));
+  return hn::Load(d, vectors);
 }
 
 HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
@@ -89,24 +102,35 @@ HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
 template <typename T>
 void filter(const float* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
   const size_t lanes = hn::Lanes(DF());
-  const auto* row = reinterpret_cast<const T*>(block.rows);
-  const T* const end = row + block.count * block.dims;
-  HWY_ALIGN float dots[kMaxLanes] = {};
-  HWY_ALIGN float squares[kMaxLanes] = {};
+  const auto* const rows = reinterpret_cast<const T*>(block.rows);
+  const size_t dims = block.dims;
+  const uint64_t* const numbers = block.numbers;
+  const size_t row_bytes = dims * sizeof(T);
+  const size_t ahead = scattered_rows_ahead(row_bytes);
+  const size_t last = block.count == 0 ? 0 : block.count - 1;
+  const T* const end = rows + ((numbers == nullptr ? last : numbers[last]) + 1) * dims;
+  HWY_ALIGN float dots[kMaxLanes * kMaxLanes] = {};
+  HWY_ALIGN float squares[kMaxLanes * kMaxLanes] = {};
   for (size_t first = 0; first < block.count; first += lanes) {
-    // Of the last rows, fewer than a vector has lanes, the sums of rows before fill the rest.
-    const size_t rows = HWY_MIN(block.count - first, lanes);
-    for (size_t r = 0; r < rows; ++r, row += block.dims) {
-      add_row(row, query, block, end, dots + r, squares + r);
+    // Of the last rows, fewer than a vector has lanes, whatever was there before fills the rest.
+    const size_t count = HWY_MIN(block.count - first, lanes);
+    for (size_t r = 0; r < count; ++r) {
+      const size_t i = first + r;
+      if (numbers != nullptr && i + ahead < block.count) {
+        prefetch_row(rows + numbers[i + ahead] * dims, row_bytes);
+      }
+      const T* row = rows + (numbers == nullptr ? i : numbers[i]) * dims;
+      add_row(row, query, block, end, dots + r * lanes, squares + r * lanes);
     }
-    const uint64_t rejected = rejected_bits(hn::Load(DF(), dots), hn::Load(DF(), squares), line);
-    const uint64_t bits = ~rejected & ((uint64_t{1} << rows) - 1);
+    const uint64_t rejected =
+        rejected_bits(add_lanes_together(dots), add_lanes_together(squares), line);
+    const uint64_t bits = ~rejected & ((uint64_t{1} << count) - 1);
     if (first % 64 == 0) passing[first / 64] = 0;
     passing[first / 64] |= bits << (first % 64);
   }
 }
 
-constexpr FilterKernels kTable = {{nullptr, nullptr, filter<hwy::float16_t>,
+constexpr FilterKernels kTable = {{nullptr, filter<float>, filter<hwy::float16_t>,
                                    filter<hwy::bfloat16_t>, filter<int8_t>, filter<uint8_t>}};
 
 }  // namespace

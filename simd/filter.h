@@ -25,14 +25,15 @@ struct FilterLine {
   float most_square = 0;
 };
 
-/// Bit i of `passing` is 0 only if row i may be rejected, all computed in float32: dot product and
-/// squared length each add dims products, in any order, fused or not. `query` is padded with zeros
-/// to a multiple of kVirtualLanes. Writes (count + 63) / 64 words, zeros above count.
+/// Rows back to back or scattered. Bit i of `passing` is 0 only if row i may be rejected, all
+/// computed in float32: dot product and squared length each add dims products, in any order, fused
+/// or not. `query` is padded with zeros to a multiple of kVirtualLanes. Writes (count + 63) / 64
+/// words, zeros above count.
 using FilterFn = void (*)(const float* query, const RowBlock& block, const FilterLine& line,
                           uint64_t* passing);
 
 struct FilterKernels {
-  /// Null for float64 and float32: those are scored at the speed of the memory.
+  /// Null for float64, which is scored at the speed of the memory.
   FilterFn by_type[kRowTypeCount];
 };
 

@@ -10,8 +10,9 @@ namespace {
 
 template <typename T>
 void filter(const float* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
-  const std::byte* at = block.rows;
   for (size_t i = 0; i < block.count; ++i) {
+    const uint64_t number = block.numbers == nullptr ? i : block.numbers[i];
+    const std::byte* at = block.rows + number * block.dims * sizeof(T);
     float dot = 0;
     float square = 0;
     for (size_t j = 0; j < block.dims; ++j, at += sizeof(T)) {
@@ -30,7 +31,7 @@ void filter(const float* query, const RowBlock& block, const FilterLine& line, u
 }
 
 constexpr FilterKernels kTable = {
-    {nullptr, nullptr, filter<Float16>, filter<BFloat16>, filter<int8_t>, filter<uint8_t>}};
+    {nullptr, filter<float>, filter<Float16>, filter<BFloat16>, filter<int8_t>, filter<uint8_t>}};
 
 }  // namespace
 

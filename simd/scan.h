@@ -21,12 +21,14 @@ namespace npk::simd {
 inline constexpr size_t kVirtualLanes = 16;
 inline constexpr size_t kIntegerPadding = 64;
 
-/// Rows back to back: row i at rows + i * row_bytes. Any alignment.
+/// Rows back to back: row i at rows + i * row_bytes. Any alignment. Filter kernels (simd/filter.h)
+/// also take rows that lie scattered: row i at rows + numbers[i] * row_bytes, numbers ascending.
 struct RowBlock {
   const std::byte* rows = nullptr;
   size_t count = 0;
   size_t dims = 0;   // Elements of a row; for packed bits, bytes.
   Ahead ahead = {};  // What kernels ask for while they read.
+  const uint64_t* numbers = nullptr;
 };
 
 /// Writes one number per row to `first`, and to `second` where the kernel says so.

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/search/scan.h"
+#include "simd/prefetch.h"
 
 namespace npk {
 
@@ -52,16 +53,19 @@ __attribute__((target("avx512f"))) inline float multiply_add_512(uint64_t steps)
   return all[0];
 }
 
-/// Sum of whole 64-byte lines, eight at a time, 4 KiB ahead asked for: as fast as one core reads.
-__attribute__((target("avx512f"))) inline uint64_t sum_lines_512(const std::byte* from,
-                                                                 size_t lines) {
+/// Sum of whole 64-byte lines, eight at a time, as fast as one core reads: 4 KiB ahead asked for
+/// where that helps.
+template <bool kAsksAhead>
+__attribute__((target("avx512f"))) uint64_t sum_lines_512(const std::byte* from, size_t lines) {
   Lane sums[8] = {};
   for (size_t i = 0; i + 8 <= lines; i += 8) {
     for (size_t s = 0; s < 8; ++s) {
       Lane line;
       std::memcpy(&line, from + (i + s) * 64, 64);
-      __builtin_prefetch(
-          reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from + (i + s) * 64) + 4096));
+      if constexpr (kAsksAhead) {
+        const auto at = reinterpret_cast<uintptr_t>(from + (i + s) * 64);
+        __builtin_prefetch(reinterpret_cast<const void*>(at + 4096));
+      }
       sums[s] += line;
     }
   }
@@ -73,7 +77,10 @@ __attribute__((target("avx512f"))) inline uint64_t sum_lines_512(const std::byte
 
 inline uint64_t sum_lines(const std::byte* from, size_t lines) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") != 0) return sum_lines_512(from, lines);
+  if (__builtin_cpu_supports("avx512f") != 0) {
+    const bool asks_ahead = simd::sequential_ahead().far_bytes != 0;
+    return (asks_ahead ? sum_lines_512<true> : sum_lines_512<false>)(from, lines);
+  }
 #endif
   uint64_t sums[16] = {};
   for (size_t i = 0; i + 2 <= lines; i += 2) {

@@ -152,26 +152,21 @@ void Plan::choose_kernels(const RowSource& rows) {
 }
 
 void Plan::score(const std::byte* rows, size_t count, double* scores, double* scratch) const {
-  scan_(query_.data(), {rows, count, dims_}, scores, scratch);
+  scan_(query_.data(), {rows, count, dims_, simd::sequential_ahead()}, scores, scratch);
   finish(count, scores, scratch);
 }
 
 void Plan::score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
                         size_t count, double* scores, double* scratch) const {
-  // What a core can have under way at once, and no more than stays in its first-level cache.
-  constexpr uint64_t kAheadBytes = 4096;
-  const auto ahead = static_cast<size_t>(kAheadBytes / std::max<uint64_t>(1, row_bytes) + 1);
+  const size_t ahead = simd::scattered_rows_ahead(row_bytes);
   for (size_t i = 0; i < count;) {
     // Rows that lie together are one block.
     size_t run = 1;
     while (i + run < count && numbers[i + run] == numbers[i] + run) ++run;
-    const size_t later = std::min(i + ahead, count - 1);
-    // The kernel asks for memory as it goes: for the line of the row that comes so much later. A
-    // row that does not begin with a line has one line more.
-    const uint64_t ahead_bytes = (numbers[later] - numbers[i]) * row_bytes;
-    __builtin_prefetch(rows + (numbers[later] + 1) * row_bytes - 1);
-    scan_(query_.data(), {rows + numbers[i] * row_bytes, run, dims_, {ahead_bytes, 0}}, scores + i,
-          scratch + i);
+    for (size_t r = i + ahead; r < std::min(i + run + ahead, count); ++r) {
+      simd::prefetch_row(rows + numbers[r] * row_bytes, row_bytes);
+    }
+    scan_(query_.data(), {rows + numbers[i] * row_bytes, run, dims_}, scores + i, scratch + i);
     i += run;
   }
   finish(count, scores, scratch);

@@ -1,8 +1,8 @@
 // RowFilter: which rows of a block may be among the best of one query, found out in float32.
 //
-// For rows of 8 and 16 bits, which a core cannot widen to float64 as fast as the memory delivers
-// them. Only rejects: a row that is rejected is certainly not better than the bound given. What
-// remains is to be scored canonically.
+// For elements of up to 32 bits, which a core does not widen to float64 as fast as the memory or a
+// cache delivers them. Only rejects: a row that is rejected is certainly not better than the bound
+// given. What remains is to be scored canonically.
 //
 // Thread safety: immutable.
 #ifndef NPK_CORE_SEARCH_ROW_FILTER_H_
@@ -23,13 +23,14 @@ namespace npk::internal {
 
 class RowFilter {
  public:
-  /// Nothing if it would not help: wide rows, rows and queries that are both integers, packed bits,
-  /// extreme norms or dimensions.
+  /// Nothing if it would not help: float64 rows, rows and queries that are both integers, packed
+  /// bits, extreme norms or dimensions.
   static std::optional<RowFilter> create(const RowSource& rows, std::span<const Plan> plans);
 
   /// Bit i of `passing`: row i must be scored for `query`, of which only scores strictly better
-  /// than `bound` matter. `rows`: `count` of the source's row type, back to back.
-  void run(size_t query, double bound, const std::byte* rows, size_t count,
+  /// than `bound` matter. `rows`: `count` of the source's row type, back to back, or those of these
+  /// `numbers`, ascending, of rows that begin there.
+  void run(size_t query, double bound, const std::byte* rows, size_t count, const uint64_t* numbers,
            uint64_t* passing) const;
 
  private:

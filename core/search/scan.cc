@@ -96,8 +96,8 @@ class Walker {
     for (const uint64_t word : words) selected += static_cast<size_t>(std::popcount(word));
     if (selected == 0) return;
     stats_.scored_rows += selected;
-    // Memory in sequence is so much faster that reading a third in vain does not matter (measured).
-    if (selected * 3 >= count * 2) {
+    // Memory in sequence is so much faster that reading half in vain does not matter (measured).
+    if (selected * 2 >= count) {
       flush();
       return give(begin, count, words);
     }

@@ -23,7 +23,7 @@ void CollectSink::take_for(size_t query, const SelectedBlock& block) {
 
 void FilterSink::take(const SelectedBlock& block) {
   for (size_t q = 0; q < plans_.size(); ++q) {
-    if (block.is_list || collectors_[q].admits_all()) {
+    if (collectors_[q].admits_all()) {
       take_for(q, block);
     } else if (blocks_without_[q] > 0) {
       --blocks_without_[q];
@@ -40,7 +40,9 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
   constexpr size_t kMostPassing = kBlockRows / 4;
   constexpr uint32_t kBlocksWithout = 15;
   std::array<uint64_t, kBlockRows / 64> words;
-  filter_.run(query, collectors_[query].strict_bound(), block.rows, block.count, words.data());
+  const uint64_t* list = block.is_list ? block.numbers.numbers : nullptr;
+  filter_.run(query, collectors_[query].strict_bound(), block.rows, block.count, list,
+              words.data());
   std::array<uint64_t, kMostPassing> passing;
   size_t count = 0;
   for (size_t w = 0; w * 64 < block.count; ++w) {
@@ -49,14 +51,15 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
         blocks_without_[query] = kBlocksWithout;
         return take_for(query, block);
       }
-      passing[count++] = w * 64 + static_cast<uint64_t>(std::countr_zero(bits));
+      const auto i = w * 64 + static_cast<uint64_t>(std::countr_zero(bits));
+      passing[count++] = list == nullptr ? i : list[i];
     }
   }
   if (count == 0) return;
   plans_[query].score_listed(block.rows, row_bytes_, passing.data(), count, scores_.data(),
                              scratch_.data());
   for (size_t i = 0; i < count; ++i) {
-    collectors_[query].add(scores_[i], block.numbers[passing[i]]);
+    collectors_[query].add(scores_[i], list == nullptr ? block.numbers[passing[i]] : passing[i]);
   }
 }
 

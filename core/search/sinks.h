@@ -1,6 +1,6 @@
 // Sinks: what a scan does with its blocks of rows. One per thread.
 //   CollectSink  scores every row for every query
-//   FilterSink   rejects most rows of 8 and 16 bits in float32 first, one query at a time
+//   FilterSink   rejects most rows of up to 32 bits in float32 first, one query at a time
 //   PanelSink    rejects most in float32, many queries at a time, and scores the rest if need be
 //   ScoreSink    writes all scores out
 #ifndef NPK_CORE_SEARCH_SINKS_H_

@@ -15,10 +15,12 @@ namespace {
 
 using npk::testing::GuardBuffer;
 
-constexpr RowType kTypes[] = {RowType::kFloat16, RowType::kBFloat16, RowType::kInt8,
-                              RowType::kUint8};
+constexpr RowType kFloatTypes[] = {RowType::kFloat32, RowType::kFloat16, RowType::kBFloat16};
+constexpr RowType kTypes[] = {RowType::kFloat32, RowType::kFloat16, RowType::kBFloat16,
+                              RowType::kInt8, RowType::kUint8};
 
 size_t bytes_of(RowType type) {
+  if (type == RowType::kFloat32) return 4;
   return type == RowType::kFloat16 || type == RowType::kBFloat16 ? 2 : 1;
 }
 
@@ -29,9 +31,34 @@ void put_as(std::byte* to, size_t i, T value) {
 
 /// Writes `value`, which the type must hold, as element i.
 void put(RowType type, std::byte* to, size_t i, float value) {
+  if (type == RowType::kFloat32) return put_as(to, i, value);
   if (type == RowType::kFloat16) return put_as(to, i, Float16(value));
   if (type == RowType::kBFloat16) return put_as(to, i, BFloat16(value));
   put_as(to, i, static_cast<int8_t>(value));
+}
+
+double rounded_to(RowType type, float value) {
+  if (type == RowType::kFloat16) return static_cast<float>(Float16(value));
+  if (type == RowType::kBFloat16) return static_cast<float>(BFloat16(value));
+  return value;
+}
+
+/// Every other row, and the last, as a list: those bits of `all`, the answer for all rows.
+void expect_same_of_list(Target target, RowType type, const float* query, RowBlock block,
+                         const FilterLine& line, const std::vector<uint64_t>& all) {
+  std::vector<uint64_t> numbers;
+  for (size_t i = 0; i < block.count; ++i) {
+    if (i % 2 == 0 || i + 1 == block.count) numbers.push_back(i);
+  }
+  block.count = numbers.size();
+  block.numbers = numbers.data();
+  std::vector<uint64_t> want((numbers.size() + 63) / 64, 0);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    want[i / 64] |= (all[numbers[i] / 64] >> (numbers[i] % 64) & 1) << (i % 64);
+  }
+  std::vector<uint64_t> got(want.size(), 77);
+  filter_kernels(target).by_type[static_cast<size_t>(type)](query, block, line, got.data());
+  ASSERT_EQ(got, want) << target_name(target) << " " << numbers.size() << " x " << block.dims;
 }
 
 // Small integers: every float32 sum is exact, so the same rows pass whatever the order.
@@ -65,6 +92,7 @@ void check_filter(RowType type, size_t dims, size_t count, std::mt19937_64& rand
       filter_kernels(target).by_type[index](query, {rows.data(), count, dims}, line, got.data());
       ASSERT_EQ(got, want) << target_name(target) << " type " << index << " " << count << " x "
                            << dims;
+      expect_same_of_list(target, type, query, {rows.data(), count, dims}, line, want);
     }
   }
 }
@@ -84,9 +112,9 @@ TEST(FilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
 TEST(FilterKernels, PassARowThatIsNotFinite) {
   const float infinity = std::numeric_limits<float>::infinity();
   const FilterLine line = {0, infinity, 0, 1e-30f, 1e36f};  // Rejects all that it may.
-  for (const RowType type : {RowType::kFloat16, RowType::kBFloat16}) {
+  for (const RowType type : kFloatTypes) {
     for (const float value : {1.0f, infinity, -infinity, std::nanf(""), 0.0f}) {
-      std::vector<std::byte> rows(20 * 2);
+      std::vector<std::byte> rows(20 * bytes_of(type));
       for (size_t j = 0; j < 20; ++j) put(type, rows.data(), j, j == 3 ? value : 0.0f);
       const std::vector<float> query(32, 1.0f);
       for (const Target target : available_targets()) {
@@ -104,10 +132,10 @@ TEST(FilterKernels, PassARowThatIsNotFinite) {
 TEST(FilterKernels, RejectWhatIsBelowByMoreThanRounding) {
   std::mt19937_64 random(npk::testing::test_seed());
   std::normal_distribution<float> normal;
-  for (const RowType type : {RowType::kFloat16, RowType::kBFloat16}) {
+  for (const RowType type : kFloatTypes) {
     for (size_t dims = 1; dims < 200; ++dims) {
       const float scale = std::ldexp(1.0f, static_cast<int>(random() % 12) - 6);
-      std::vector<std::byte> rows(dims * 2);
+      std::vector<std::byte> rows(dims * bytes_of(type));
       std::vector<float> query(dims + 2 * kVirtualLanes, 0.0f);
       double dot = 0;
       double norm = 0;
@@ -116,9 +144,7 @@ TEST(FilterKernels, RejectWhatIsBelowByMoreThanRounding) {
         const float value = normal(random) * scale;
         put(type, rows.data(), j, value);
         query[j] = normal(random);
-        const double x = type == RowType::kFloat16
-                             ? static_cast<double>(static_cast<float>(Float16(value)))
-                             : static_cast<double>(static_cast<float>(BFloat16(value)));
+        const double x = rounded_to(type, value);
         dot += x * static_cast<double>(query[j]);
         norm += x * x;
         query_norm += static_cast<double>(query[j]) * static_cast<double>(query[j]);
