@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <map>
 
 #include "core/store/roaring_format.h"
@@ -10,6 +11,7 @@ namespace npk::internal {
 namespace {
 
 constexpr uint64_t kWordsPerCount = 8;  // One running count for 512 rows.
+constexpr uint64_t kBlockWords = DeletedRows::kBlockRows / 64;
 
 uint64_t mask_below(uint64_t bit) { return bit >= 64 ? ~uint64_t{0} : (uint64_t{1} << bit) - 1; }
 
@@ -30,79 +32,93 @@ void DeletedRows::Block::recount() noexcept {
   }
 }
 
-void DeletedRows::recount() {
-  before_.resize(blocks_.size());
-  count_ = 0;
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    before_[i] = count_;
-    if (blocks_[i] != nullptr) count_ += blocks_[i]->count;
+const DeletedRows::Entry* DeletedRows::entry_up_to(uint64_t index) const noexcept {
+  // Where every block has deletions, or all of them lie in the first ones, it is there at once.
+  if (index < entries_.size() && entries_[index].index == index) return &entries_[index];
+  const auto behind = std::partition_point(entries_.begin(), entries_.end(),
+                                           [&](const Entry& e) { return e.index <= index; });
+  return behind == entries_.begin() ? nullptr : &behind[-1];
+}
+
+const DeletedRows::Block* DeletedRows::find_block(uint64_t index) const noexcept {
+  const Entry* entry = entry_up_to(index);
+  return entry != nullptr && entry->index == index ? entry->block.get() : nullptr;
+}
+
+std::shared_ptr<DeletedRows::Block> DeletedRows::copy_block(uint64_t index) const {
+  const Block* block = find_block(index);
+  return block != nullptr ? std::make_shared<Block>(*block) : std::make_shared<Block>();
+}
+
+std::shared_ptr<const DeletedRows> DeletedRows::with_blocks(std::vector<Entry> changed) const {
+  auto result = std::make_shared<DeletedRows>();
+  // Of two entries with one index, std::set_union takes that of the first list.
+  std::set_union(changed.begin(), changed.end(), entries_.begin(), entries_.end(),
+                 std::back_inserter(result->entries_),
+                 [](const Entry& a, const Entry& b) { return a.index < b.index; });
+  for (Entry& entry : result->entries_) {
+    entry.before = result->count_;
+    result->count_ += entry.block->count;
   }
+  return result;
 }
 
 bool DeletedRows::is_deleted(uint64_t physical) const noexcept {
-  const uint64_t block = physical / kBlockRows;
-  if (block >= blocks_.size() || blocks_[block] == nullptr) return false;
+  const Block* block = find_block(physical / kBlockRows);
   const uint64_t row = physical % kBlockRows;
-  return ((blocks_[block]->deleted[row / 64] >> (row % 64)) & 1) != 0;
+  return block != nullptr && ((block->deleted[row / 64] >> (row % 64)) & 1) != 0;
 }
 
 uint64_t DeletedRows::logical(uint64_t physical) const noexcept {
-  const uint64_t block = physical / kBlockRows;
-  if (block >= blocks_.size()) return physical - count_;
-  uint64_t deleted = before_[block];
-  if (const Block* b = blocks_[block].get(); b != nullptr) {
-    const uint64_t row = physical % kBlockRows;
-    const uint64_t last = row / 64;
-    deleted += b->before[row / 512];
-    for (uint64_t word = row / 512 * kWordsPerCount; word < last; ++word) {
-      deleted += static_cast<uint64_t>(std::popcount(b->deleted[word]));
-    }
-    deleted += static_cast<uint64_t>(std::popcount(b->deleted[last] & mask_below(row % 64)));
+  const Entry* entry = entry_up_to(physical / kBlockRows);
+  if (entry == nullptr) return physical;
+  const Block& block = *entry->block;
+  if (entry->index != physical / kBlockRows) return physical - entry->before - block.count;
+  const uint64_t row = physical % kBlockRows;
+  const uint64_t last = row / 64;
+  uint64_t deleted = entry->before + block.before[row / 512];
+  for (uint64_t word = row / 512 * kWordsPerCount; word < last; ++word) {
+    deleted += static_cast<uint64_t>(std::popcount(block.deleted[word]));
   }
+  deleted += static_cast<uint64_t>(std::popcount(block.deleted[last] & mask_below(row % 64)));
   return physical - deleted;
 }
 
 uint64_t DeletedRows::physical(uint64_t logical) const noexcept {
-  // The last block that begins with at most `logical` live rows before it.
-  uint64_t low = 0;
-  uint64_t high = blocks_.size();
-  while (low < high) {
-    const uint64_t middle = (low + high) / 2;
-    if (middle * kBlockRows - before_[middle] <= logical) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  if (low == 0) return logical;
-  // Rows behind the last block have all deletions before them.
-  if (low == blocks_.size() && logical + count_ >= blocks_.size() * kBlockRows) {
-    return logical + count_;
-  }
-  const uint64_t block = low - 1;
-  uint64_t wanted = logical - (block * kBlockRows - before_[block]);
-  const Block* b = blocks_[block].get();
-  if (b == nullptr) return block * kBlockRows + wanted;
+  // The last block with deletions that begins with at most `logical` live rows before it.
+  const auto behind = std::partition_point(
+      entries_.begin(), entries_.end(),
+      [&](const Entry& entry) { return entry.index * kBlockRows - entry.before <= logical; });
+  if (behind == entries_.begin()) return logical;
+  const Entry& entry = behind[-1];
+  const Block& block = *entry.block;
+  uint64_t wanted = logical - (entry.index * kBlockRows - entry.before);
+  if (wanted >= kBlockRows - block.count) return logical + entry.before + block.count;
   const auto* const group =
-      std::partition_point(b->before.begin(), b->before.end(), [&](const uint32_t& before) {
-        const auto i = static_cast<uint64_t>(&before - b->before.data());
+      std::partition_point(block.before.begin(), block.before.end(), [&](const uint32_t& before) {
+        const auto i = static_cast<uint64_t>(&before - block.before.data());
         return i * 512 - before <= wanted;
       });
-  const auto first = static_cast<uint64_t>(group - b->before.begin()) - 1;
-  wanted -= first * 512 - b->before[first];
+  const auto first = static_cast<uint64_t>(group - block.before.begin()) - 1;
+  wanted -= first * 512 - block.before[first];
   for (uint64_t word = first * kWordsPerCount;; ++word) {
-    const auto live = 64 - static_cast<uint64_t>(std::popcount(b->deleted[word]));
-    if (wanted < live)
-      return block * kBlockRows + word * 64 + select_zero(b->deleted[word], wanted);
+    const auto live = 64 - static_cast<uint64_t>(std::popcount(block.deleted[word]));
+    if (wanted < live) {
+      return entry.index * kBlockRows + word * 64 + select_zero(block.deleted[word], wanted);
+    }
     wanted -= live;
   }
 }
 
 void DeletedRows::deleted_words(uint64_t begin, uint64_t end, uint64_t* out) const noexcept {
+  uint64_t index = UINT64_MAX;
+  const Block* block = nullptr;
   const auto word_at = [&](uint64_t word) -> uint64_t {
-    const uint64_t block = word / (kBlockRows / 64);
-    if (block >= blocks_.size() || blocks_[block] == nullptr) return 0;
-    return blocks_[block]->deleted[word % (kBlockRows / 64)];
+    if (word / kBlockWords != index) {
+      index = word / kBlockWords;
+      block = find_block(index);
+    }
+    return block == nullptr ? 0 : block->deleted[word % kBlockWords];
   };
   const uint64_t shift = begin % 64;
   for (uint64_t row = begin; row < end; row += 64, ++out) {
@@ -116,17 +132,20 @@ DeletedRows::Run DeletedRows::next_live_run(uint64_t begin, uint64_t end) const 
   // Finds the first row at or after `row` whose deleted bit is `wanted`, whole words at a time.
   const auto find = [&](uint64_t row, bool wanted) {
     while (row < end) {
-      const uint64_t block = row / kBlockRows;
-      if (block >= blocks_.size()) return wanted ? end : row;
-      if (blocks_[block] == nullptr) {
+      const Entry* entry = entry_up_to(row / kBlockRows);
+      if (entry == nullptr || entry->index != row / kBlockRows) {
         if (!wanted) return row;
-        row = (block + 1) * kBlockRows;
+        const Entry* next = entry == nullptr ? entries_.data() : entry + 1;
+        if (next == entries_.data() + entries_.size()) return end;
+        row = next->index * kBlockRows;
         continue;
       }
-      const uint64_t word = blocks_[block]->deleted[row % kBlockRows / 64];
-      const uint64_t bits = (wanted ? word : ~word) >> (row % 64);
-      if (bits != 0) return std::min(end, row + static_cast<uint64_t>(std::countr_zero(bits)));
-      row = (row / 64 + 1) * 64;
+      for (const uint64_t block_end = (entry->index + 1) * kBlockRows; row < block_end;) {
+        const uint64_t word = entry->block->deleted[row % kBlockRows / 64];
+        const uint64_t bits = (wanted ? word : ~word) >> (row % 64);
+        if (bits != 0) return std::min(end, row + static_cast<uint64_t>(std::countr_zero(bits)));
+        row = (row / 64 + 1) * 64;
+      }
     }
     return end;
   };
@@ -138,66 +157,56 @@ std::shared_ptr<const DeletedRows> DeletedRows::with(std::span<const uint64_t> r
   std::map<uint64_t, std::shared_ptr<Block>> changed;
   for (const uint64_t row : rows) {
     std::shared_ptr<Block>& block = changed[row / kBlockRows];
-    if (block == nullptr) {
-      const bool exists = row / kBlockRows < blocks_.size() && blocks_[row / kBlockRows] != nullptr;
-      block =
-          exists ? std::make_shared<Block>(*blocks_[row / kBlockRows]) : std::make_shared<Block>();
-    }
+    if (block == nullptr) block = copy_block(row / kBlockRows);
     block->deleted[row % kBlockRows / 64] |= uint64_t{1} << (row % 64);
   }
-  auto result = std::make_shared<DeletedRows>(*this);
-  if (!changed.empty() && changed.rbegin()->first >= result->blocks_.size()) {
-    result->blocks_.resize(changed.rbegin()->first + 1);
-  }
+  std::vector<Entry> entries;
+  entries.reserve(changed.size());
   for (auto& [index, block] : changed) {
     block->recount();
-    result->blocks_[index] = std::move(block);
+    entries.push_back({index, std::move(block)});
   }
-  result->recount();
-  return result;
+  return with_blocks(std::move(entries));
 }
 
 std::shared_ptr<const DeletedRows> DeletedRows::with_range(uint64_t begin, uint64_t end) const {
-  auto result = std::make_shared<DeletedRows>(*this);
-  if (begin >= end) return result;
-  result->blocks_.resize(std::max<uint64_t>(blocks_.size(), (end - 1) / kBlockRows + 1));
+  std::vector<Entry> entries;
   std::shared_ptr<const Block> full;
-  for (uint64_t index = begin / kBlockRows; index * kBlockRows < end; ++index) {
-    const uint64_t first = std::max(begin, index * kBlockRows) - index * kBlockRows;
-    const uint64_t last = std::min(end, (index + 1) * kBlockRows) - index * kBlockRows;
-    std::shared_ptr<const Block>& slot = result->blocks_[index];
+  for (uint64_t row = begin; row < end;) {
+    const uint64_t index = row / kBlockRows;
+    const uint64_t first = row % kBlockRows;
+    const uint64_t last = std::min(kBlockRows, end - index * kBlockRows);
+    row = index * kBlockRows + last;
     if (last - first == kBlockRows && full != nullptr) {
-      slot = full;
+      entries.push_back({index, full});
       continue;
     }
-    auto block = slot != nullptr ? std::make_shared<Block>(*slot) : std::make_shared<Block>();
+    const auto block = copy_block(index);
     for (uint64_t word = first / 64; word * 64 < last; ++word) {
       const uint64_t low = std::max(first, word * 64) - word * 64;
       block->deleted[word] |= mask_below(last - word * 64) & ~mask_below(low);
     }
     block->recount();
-    slot = block;
     if (block->count == kBlockRows) full = block;
+    entries.push_back({index, block});
   }
-  result->recount();
-  return result;
+  return with_blocks(std::move(entries));
 }
 
 std::vector<std::byte> DeletedRows::encode() const {
   RoaringEncoder encoder;
-  for (uint64_t index = 0; index < blocks_.size(); ++index) {
-    if (blocks_[index] != nullptr) encoder.add_block(index * kBlockRows, blocks_[index]->deleted);
+  for (const Entry& entry : entries_) {
+    encoder.add_block(entry.index * kBlockRows, entry.block->deleted);
   }
   return std::move(encoder).finish();
 }
 
 Result<std::shared_ptr<const DeletedRows>> DeletedRows::with_encoded(
     std::span<const std::byte> bytes, uint64_t row_count) const {
-  auto result = std::make_shared<DeletedRows>(*this);
-  uint64_t index = UINT64_MAX;
+  std::vector<Entry> entries;
   std::shared_ptr<Block> block;
   std::shared_ptr<const Block> full;
-  const auto flush = [&] {
+  const auto finish_block = [&] {
     if (block == nullptr) return;
     block->recount();
     std::shared_ptr<const Block> done = std::move(block);
@@ -205,23 +214,21 @@ Result<std::shared_ptr<const DeletedRows>> DeletedRows::with_encoded(
       if (full == nullptr) full = done;
       done = full;
     }
-    result->blocks_[index] = std::move(done);
+    entries.back().block = std::move(done);
   };
   const Status status =
       decode_roaring(bytes, row_count, [&](uint64_t first_row, uint64_t word, uint64_t bits) {
-        if (first_row / kBlockRows != index) {
-          flush();
-          index = first_row / kBlockRows;
-          if (index >= result->blocks_.size()) result->blocks_.resize(index + 1);
-          const auto& old = result->blocks_[index];
-          block = old != nullptr ? std::make_shared<Block>(*old) : std::make_shared<Block>();
+        const uint64_t index = first_row / kBlockRows;
+        if (entries.empty() || entries.back().index != index) {
+          finish_block();
+          entries.push_back({index, nullptr});
+          block = copy_block(index);
         }
         block->deleted[word] |= bits;
       });
   NPK_RETURN_IF_ERROR(status);
-  flush();
-  result->recount();
-  return std::shared_ptr<const DeletedRows>(std::move(result));
+  finish_block();
+  return with_blocks(std::move(entries));
 }
 
 }  // namespace npk::internal

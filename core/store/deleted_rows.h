@@ -3,10 +3,12 @@
 //
 // Immutable: with() returns a new set that shares what it did not touch, so a reader keeps the
 // state it began with. Rows are held in blocks of 65,536: a bitmap with running counts for a block
-// that has deletions, nothing for one that has none. On disk and in the log the set is a 64-bit
-// roaring bitmap in the portable format (github.com/RoaringBitmap/RoaringFormatSpec).
+// that has deletions, nothing for one that has none, however many rows the array has. On disk and
+// in the log the set is a 64-bit roaring bitmap in the portable format
+// (github.com/RoaringBitmap/RoaringFormatSpec).
 //
-// Complexity: is_deleted O(1); physical O(log n); logical O(1); with(m rows) O(m + n / 65,536).
+// Complexity, for b blocks with deletions: is_deleted and logical O(1) if no block before is
+// without any, else O(log b); physical O(log b); with(m rows) O(m + b).
 #ifndef NPK_CORE_STORE_DELETED_ROWS_H_
 #define NPK_CORE_STORE_DELETED_ROWS_H_
 
@@ -56,7 +58,7 @@ class DeletedRows {
   /// Portable 64-bit roaring bytes of the whole set.
   [[nodiscard]] std::vector<std::byte> encode() const;
   /// Errors: Corruption (with the offset) for bytes that are no valid bitmap, or rows at or beyond
-  /// row_count. Never allocates more than the bytes can hold.
+  /// row_count. Takes memory for the blocks that the bytes name, 9 KB each, whatever row_count is.
   static Result<std::shared_ptr<const DeletedRows>> decode(std::span<const std::byte> bytes,
                                                            uint64_t row_count) {
     return DeletedRows().with_encoded(bytes, row_count);
@@ -69,11 +71,21 @@ class DeletedRows {
     uint32_t count = 0;
     void recount() noexcept;
   };
-  void recount();
+  struct Entry {
+    uint64_t index = 0;  // Of the block: its first row / kBlockRows.
+    std::shared_ptr<const Block> block;
+    uint64_t before = 0;  // Deleted rows before the block.
+  };
+  /// The last entry with at most this index; null if there is none.
+  [[nodiscard]] const Entry* entry_up_to(uint64_t index) const noexcept;
+  [[nodiscard]] const Block* find_block(uint64_t index) const noexcept;
+  /// A copy of the block to change; empty if there is none.
+  [[nodiscard]] std::shared_ptr<Block> copy_block(uint64_t index) const;
+  /// This set with these blocks, in order, instead of its own.
+  [[nodiscard]] std::shared_ptr<const DeletedRows> with_blocks(std::vector<Entry> changed) const;
 
   uint64_t count_ = 0;
-  std::vector<std::shared_ptr<const Block>> blocks_;  // Null: no deletion.
-  std::vector<uint64_t> before_;                      // Deleted rows before each block.
+  std::vector<Entry> entries_;  // By index; only blocks with deletions.
 };
 
 }  // namespace npk::internal

@@ -1,0 +1,97 @@
+// DeletedRows, and arrays with far more rows than memory has room for: what is not deleted costs
+// nothing.
+#include "core/store/deleted_rows.h"
+
+#include <random>
+#include <set>
+
+#include "core/store/roaring_format.h"
+#include "tests/support/heap_peak.h"
+#include "tests/support/store_fixture.h"
+
+namespace npk::testing {
+namespace {
+
+using internal::DeletedRows;
+constexpr uint64_t kBlock = DeletedRows::kBlockRows;
+
+/// What a set of rows says, asked one row at a time around each of them.
+void expect_same(const DeletedRows& deleted, const std::set<uint64_t>& model, uint64_t row_count) {
+  ASSERT_EQ(deleted.count(), model.size());
+  uint64_t before = 0;
+  for (const uint64_t row : model) {
+    EXPECT_TRUE(deleted.is_deleted(row));
+    EXPECT_EQ(deleted.logical(row), row - before) << row;
+    if (row > 0 && !model.contains(row - 1)) {
+      EXPECT_FALSE(deleted.is_deleted(row - 1));
+      EXPECT_EQ(deleted.physical(row - 1 - before), row - 1);
+      uint64_t word = 0;
+      deleted.deleted_words(row - 1, row + 1, &word);
+      EXPECT_EQ(word, 2u) << row;
+    }
+    ++before;
+    if (row + 1 == row_count || model.contains(row + 1)) continue;
+    EXPECT_EQ(deleted.physical(row + 1 - before), row + 1);
+    const auto next = model.upper_bound(row);
+    const auto run = deleted.next_live_run(row, row_count);
+    EXPECT_EQ(run.begin, row + 1);
+    EXPECT_EQ(run.end, next == model.end() ? row_count : *next);
+  }
+}
+
+TEST(DeletedRows, AreTheSameSetHoweverFarApartTheyLie) {
+  std::mt19937_64 random(test_seed());
+  for (int round = 0; round < 50; ++round) {
+    const uint64_t row_count = (uint64_t{1} << (8 + random() % 52)) + random() % 100;
+    std::set<uint64_t> model;
+    auto deleted = std::make_shared<const DeletedRows>();
+    for (int step = 0; step < 6; ++step) {
+      const uint64_t first = random() % row_count;
+      if (random() % 2 == 0) {
+        const uint64_t end = std::min(row_count, first + random() % (3 * kBlock));
+        deleted = deleted->with_range(first, end);
+        for (uint64_t row = first; row < end; ++row) model.insert(row);
+      } else {
+        const std::vector<uint64_t> rows = {first, random() % row_count, first};
+        deleted = deleted->with(rows);
+        model.insert(rows.begin(), rows.end());
+      }
+    }
+    expect_same(*deleted, model, row_count);
+    const auto decoded = DeletedRows::decode(deleted->encode(), row_count);
+    NPK_ASSERT_OK(decoded);
+    expect_same(**decoded, model, row_count);
+    if (HasFatalFailure() || HasNonfatalFailure()) return;
+  }
+}
+
+TEST(DeletedRows, TakeNoMemoryForRowsThatAreNotDeleted) {
+  const uint64_t row = uint64_t{1} << 58;
+  const HeapPeak peak;
+  const auto deleted = DeletedRows().with(std::vector<uint64_t>{row});
+  const auto decoded =
+      DeletedRows::decode(internal::encode_roaring(std::vector<uint64_t>{row}), 2 * row);
+  NPK_ASSERT_OK(decoded);
+  EXPECT_EQ((*decoded)->logical(2 * row - 1), 2 * row - 2);
+  EXPECT_EQ(deleted->logical(2 * row - 1), 2 * row - 2);
+  EXPECT_LE(peak.bytes(), 100u << 10);
+}
+
+TEST(DeletedRows, OfAnArrayWhoseManyRowsHaveNoBytes) {
+  const TempDir directory(TempDir::Place::kMemory);
+  const uint64_t rows = uint64_t{1} << 55;
+  for (int opened = 0; opened < 2; ++opened) {
+    NPK_ASSERT_OK_AND_ASSIGN(auto store, ParallelIO::open(directory.file("s.npk")));
+    if (opened == 0) {
+      NPK_ASSERT_OK(store.save_arrays({{"wide", ArrayView::raw("", DType::kInt8, {rows, 0})}}));
+      NPK_ASSERT_OK(store.drop_arrays("wide", Rows::list({0, -1})));
+    }
+    NPK_ASSERT_OK_AND_ASSIGN(const Shape shape, store.get_shape("wide"));
+    EXPECT_EQ(shape, (Shape{rows - 2, 0}));
+    NPK_ASSERT_OK(store.load_array("wide"));
+    NPK_ASSERT_OK(store.close());
+  }
+}
+
+}  // namespace
+}  // namespace npk::testing
