@@ -9,8 +9,27 @@ namespace npk::internal {
 namespace {
 
 Status damage(const Record& record, std::string_view what) {
-  return Status::corruption(concat("log record ", record.number, " ", what))
-      .with_offset(record.offset_bytes);
+  return Status::corruption(concat("log record ", record.number, " ", what));
+}
+
+/// Appended rows follow the last, and there are no more than the payload holds (APPEND) or has
+/// checksums of (APPEND_REF): a number in a file is worth what is behind it.
+Status check_append(const ArrayState& state, const Record& record) {
+  if (state.is_scalar ? record.arg0 != 0 || record.arg1 != 1 : record.arg0 != state.rows) {
+    return damage(record, "appends rows that do not follow the last");
+  }
+  const uint64_t payload_bytes = record.length_bytes - RecordLayout::kHeaderBytes;
+  const uint64_t most_bytes = record.type == RecordType::kAppend
+                                  ? payload_bytes
+                                  : payload_bytes / sizeof(uint32_t) * kChecksumBlockBytes;
+  uint64_t bytes = 0;
+  uint64_t rows = 0;
+  if (__builtin_mul_overflow(record.arg1, state.row_bytes(), &bytes) || bytes > most_bytes ||
+      __builtin_add_overflow(record.arg0, record.arg1, &rows) ||
+      !shape_element_count(state.shape_of(rows)).is_ok()) {
+    return damage(record, "appends more rows than it holds");
+  }
+  return {};
 }
 
 Status create(const Directory& directory, const Catalog* known, const Record& record,
@@ -61,9 +80,7 @@ Status advance(const Directory& directory, ArrayState& state, const Record& reco
   switch (record.type) {
     case RecordType::kAppend:
     case RecordType::kAppendRef:
-      if (state.is_scalar ? record.arg0 != 0 || record.arg1 != 1 : record.arg0 != state.rows) {
-        return damage(record, "appends rows that do not follow the last");
-      }
+      NPK_RETURN_IF_ERROR(check_append(state, record));
       state.rows = record.arg0 + record.arg1;
       break;
     case RecordType::kReplace:
@@ -91,51 +108,62 @@ Status advance(const Directory& directory, ArrayState& state, const Record& reco
     default:
       return Status::unsupported(concat("log record ", record.number, " is of type ",
                                         static_cast<int>(record.type),
-                                        ", which this npk does not know: use a newer one"))
-          .with_offset(record.offset_bytes);
+                                        ", which this npk does not know: use a newer one"));
   }
   state.last_record = record.number;
   state.modified_us = record.time_us;
   return {};
 }
 
+namespace {
+
+Status fold_record(const Directory& directory, const Catalog* known, const Record& record,
+                   Committed& committed) {
+  if ((record.flags & kFlagSynced) == 0) committed.has_unsynced_commits = true;
+  if (record.type == RecordType::kCreate) {
+    committed.expected_arrays++;
+    return create(directory, known, record, committed);
+  }
+  if (record.type == RecordType::kDrop) {
+    committed.expected_arrays--;
+    committed.generation_floor = std::max(committed.generation_floor, record.generation + 1);
+  }
+  const auto name = committed.names.find(record.array);
+  if (name == committed.names.end()) {
+    if (record.type == RecordType::kDrop) {
+      committed.unknown.erase(record.array);
+    } else {
+      committed.unknown.insert(record.array);
+    }
+    return {};
+  }
+  const auto slot = committed.catalog.find(name->second);
+  if (record.number <= slot->second->last_record) return {};
+  if (record.type == RecordType::kDrop) {
+    add_garbage(*slot->second, committed);
+    committed.catalog.erase(slot);
+    committed.names.erase(name);
+    return {};
+  }
+  auto state = std::make_shared<ArrayState>(*slot->second);
+  NPK_RETURN_IF_ERROR(advance(directory, *state, record));
+  if (state->generation != slot->second->generation) {
+    add_garbage(*slot->second, committed);
+    state->file = rows_file_of(directory, known, *state);
+  }
+  slot->second = std::move(state);
+  return {};
+}
+
+}  // namespace
+
 Status fold(const Directory& directory, const Catalog* known, std::span<const Record> commit,
             Committed& committed) {
   for (const Record& record : commit) {
-    if ((record.flags & kFlagSynced) == 0) committed.has_unsynced_commits = true;
-    if (record.type == RecordType::kCreate) {
-      committed.expected_arrays++;
-      NPK_RETURN_IF_ERROR(create(directory, known, record, committed));
-      continue;
+    Status status = fold_record(directory, known, record, committed);
+    if (!status.is_ok()) {
+      return std::move(status).with_path(committed.log->path()).with_offset(record.offset_bytes);
     }
-    if (record.type == RecordType::kDrop) {
-      committed.expected_arrays--;
-      committed.generation_floor = std::max(committed.generation_floor, record.generation + 1);
-    }
-    const auto name = committed.names.find(record.array);
-    if (name == committed.names.end()) {
-      if (record.type == RecordType::kDrop) {
-        committed.unknown.erase(record.array);
-      } else {
-        committed.unknown.insert(record.array);
-      }
-      continue;
-    }
-    const auto slot = committed.catalog.find(name->second);
-    if (record.number <= slot->second->last_record) continue;
-    if (record.type == RecordType::kDrop) {
-      add_garbage(*slot->second, committed);
-      committed.catalog.erase(slot);
-      committed.names.erase(name);
-      continue;
-    }
-    auto state = std::make_shared<ArrayState>(*slot->second);
-    NPK_RETURN_IF_ERROR(advance(directory, *state, record));
-    if (state->generation != slot->second->generation) {
-      add_garbage(*slot->second, committed);
-      state->file = rows_file_of(directory, known, *state);
-    }
-    slot->second = std::move(state);
   }
   return {};
 }

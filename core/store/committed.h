@@ -69,7 +69,8 @@ std::shared_ptr<RowsFile> rows_file_of(const Directory& directory, const Catalog
 Status advance(const Directory& directory, ArrayState& state, const Record& record);
 
 /// Folds the records of one commit. `known` may hold the RowsFile of a generation already (so that
-/// its users keep sharing one); may be null.
+/// its users keep sharing one); may be null. Errors: Corruption, Unsupported; with the log's path
+/// and the record's place.
 Status fold(const Directory& directory, const Catalog* known, std::span<const Record> commit,
             Committed& committed);
 

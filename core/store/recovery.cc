@@ -234,14 +234,16 @@ Status StoreCore::apply_records(const Committed& committed, std::span<const Reco
     if (state.generation != record.generation) continue;
     const uint64_t row_bytes = state.row_bytes();
     NPK_ASSIGN_OR_RETURN(std::vector<std::byte> payload, read_payload(*committed.log, record));
-    const auto put = [&](uint64_t offset_bytes, io::Bytes bytes) -> Status {
-      if (offset_bytes + bytes.size() > state.size_bytes()) {
+    const auto put = [&](uint64_t row, uint64_t first_byte, io::Bytes bytes) -> Status {
+      const uint64_t room_bytes = row < state.rows ? (state.rows - row) * row_bytes : 0;
+      if (first_byte > room_bytes || bytes.size() > room_bytes - first_byte) {
         return Status::corruption(concat("log record ", record.number,
                                          " replaces rows that array '", state.name,
                                          "' does not have"))
             .with_path(committed.log->path())
             .with_offset(record.offset_bytes);
       }
+      const uint64_t offset_bytes = row * row_bytes + first_byte;
       if (in_memory) {
         state.file->overlay({offset_bytes, {bytes.begin(), bytes.end()}});
         return {};
@@ -251,7 +253,7 @@ Status StoreCore::apply_records(const Committed& committed, std::span<const Reco
     };
     const io::Bytes bytes(payload);
     if (record.type == RecordType::kAppend) {
-      NPK_RETURN_IF_ERROR(put(record.arg0 * row_bytes, bytes));
+      NPK_RETURN_IF_ERROR(put(record.arg0, 0, bytes));
       continue;
     }
     const uint64_t rows = record.arg0;
@@ -259,8 +261,8 @@ Status StoreCore::apply_records(const Committed& committed, std::span<const Reco
     const uint64_t piece_bytes = (bytes.size() - rows * 8) / rows;
     for (uint64_t i = 0; i < rows; ++i) {
       const auto row = get_le<uint64_t>(bytes.data() + 8 * i);
-      NPK_RETURN_IF_ERROR(put(row * row_bytes + record.arg1,
-                              bytes.subspan(rows * 8 + i * piece_bytes, piece_bytes)));
+      NPK_RETURN_IF_ERROR(
+          put(row, record.arg1, bytes.subspan(rows * 8 + i * piece_bytes, piece_bytes)));
     }
   }
   return {};

@@ -26,6 +26,12 @@ class MemoryMapping final : public io::Mapping {
   std::vector<std::byte> bytes_;
 };
 
+Status cut_off(uint64_t found_bytes, uint64_t size_bytes) {
+  return Status::corruption(concat("the rows file is cut off: it has ", found_bytes, " bytes, ",
+                                   size_bytes, " belong to the array; restore it from a backup"))
+      .with_offset(found_bytes);
+}
+
 }  // namespace
 
 Status RowsFile::create() {
@@ -85,13 +91,7 @@ Result<std::shared_ptr<io::Mapping>> RowsFile::map_locked(std::shared_ptr<io::Ma
                                                           uint64_t size_bytes, io::MapMode mode) {
   if (size_bytes > known_size_bytes_) {
     NPK_ASSIGN_OR_RETURN(const uint64_t found, file_->size_bytes());
-    if (found < size_bytes) {
-      return Status::corruption(concat("the rows file is cut off: it has ", found, " bytes, ",
-                                       size_bytes,
-                                       " belong to the array; restore it from a backup"))
-          .with_path(path_)
-          .with_offset(found);
-    }
+    if (found < size_bytes) return cut_off(found, size_bytes).with_path(path_);
     known_size_bytes_ = found;
   }
   if (slot == nullptr || slot->size_bytes() < size_bytes) {
@@ -108,6 +108,9 @@ Result<std::shared_ptr<io::Mapping>> RowsFile::map_overlaid(uint64_t size_bytes)
   if (found >= size_bytes) {
     NPK_ASSIGN_OR_RETURN(image, file_->map(size_bytes, io::MapMode::kPrivate));
   } else {  // Rows that only the log holds yet.
+    uint64_t held_bytes = found;
+    for (const Patch& patch : patches_) held_bytes += patch.bytes.size();
+    if (held_bytes < size_bytes) return cut_off(found, size_bytes).with_path(path_);
     std::vector<std::byte> bytes(size_bytes);
     NPK_RETURN_IF_ERROR(file_->read_at(0, std::span(bytes).first(found)));
     image = std::make_shared<MemoryMapping>(std::move(bytes));
