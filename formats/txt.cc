@@ -41,7 +41,9 @@ Status line_error(const io::File& file, const Line& line, std::string_view what)
 /// Calls `callback` for each line from `offset_bytes` on, where line `number` begins.
 Status scan_lines(const io::File& file, uint64_t offset_bytes, uint64_t number,
                   const LineCallback& callback) {
-  std::vector<char> buffer(kScanBytes);
+  NPK_ASSIGN_OR_RETURN(const uint64_t file_bytes, file.size_bytes());
+  const uint64_t left_bytes = file_bytes - std::min(file_bytes, offset_bytes);
+  std::vector<char> buffer(std::clamp(left_bytes + 1, kMaxLineBytes + 2, kScanBytes));
   Line line{{}, number, offset_bytes};
   uint64_t held = 0;  // Bytes of the buffer that are not yet part of a line handed out.
   for (bool at_end = false; !at_end || held > 0;) {
