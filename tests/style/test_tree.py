@@ -69,9 +69,11 @@ def test_sources_are_formatted():
     assert done.returncode == 0, done.stderr[:4000] + "\nscripts/format repairs it"
 
 
-def test_the_example_data_stays_small():
-    size = sum((tree.ROOT / p).stat().st_size for p in tree.files("", under=("examples/data/",)))
-    assert 0 < size <= 8_000_000
+@pytest.mark.parametrize(("folder", "most_bytes"), [("examples/data/", 8_000_000),
+                                                    ("tests/fuzz/corpus/", 1_000_000)])
+def test_data_in_the_tree_stays_small(folder, most_bytes):
+    size = sum((tree.ROOT / p).stat().st_size for p in tree.files("", under=(folder,)))
+    assert 0 < size <= most_bytes
 
 
 def test_the_root_files_are_there():
