@@ -11,9 +11,8 @@ namespace {
 
 // Below this many queries the canonical scan, which is bound by memory, is as quick.
 constexpr size_t kFewestQueries = 4;
-// A quad adds up its vectors at the end and the elements of no whole vector one by one; below this
-// many vectors that is most of its work.
-constexpr size_t kFewestQuadVectors = 4;
+// A quad adds up its vectors at the end, which takes as long as so many multiply-adds for each row.
+constexpr size_t kQuadEnd = 24;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -46,7 +45,7 @@ PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t fi
   // The last few cost less as quads than as one vector most of which is empty.
   const size_t in_quads = (left % lanes + simd::kQuadQueries - 1) / simd::kQuadQueries;
   const bool ends_in_quads =
-      in_quads * simd::kQuadQueries < lanes && dims_ >= kFewestQuadVectors * lanes;
+      in_quads * (dims_ / lanes * simd::kQuadQueries + kQuadEnd + dims_ % lanes) < dims_;
   const size_t vectors = left / lanes + (left % lanes != 0 && !ends_in_quads ? 1 : 0);
   const bool is_quad = vectors == 0;
   // Two panels of two are quicker than one of three and one of one.
