@@ -208,20 +208,22 @@ class Bench {
     return {};
   }
 
-  /// `count` queries at once, in memory: against the peak of arithmetic, or, where that is less,
-  /// the read bandwidth.
-  Status run_many(uint64_t rows, uint64_t dims, uint64_t count,
-                  const std::vector<Metric>& metrics) {
-    const Array base = random_array(DType::kFloat32, rows, dims);
-    const Array queries = random_array(DType::kFloat32, count, dims);
+  /// `count` queries at once, in memory: against the peak of float32 arithmetic, whatever the type,
+  /// or, where that is less, the read bandwidth.
+  Status run_many(uint64_t rows, uint64_t dims, uint64_t count, const std::vector<Metric>& metrics,
+                  DType dtype = DType::kFloat32) {
+    const Array base = random_array(dtype, rows, dims);
+    const Array queries = random_array(dtype, count, dims);
     const auto both = std::max(1u, std::thread::hardware_concurrency());
     const bool is_bound_by_memory = count <= 16;
     for (const Metric metric : metrics) {
       for (const uint32_t threads : {1u, both}) {
         const SearchOptions options = {.metric = metric, .k = 10, .threads = threads};
         const std::string name = many_name(base, count, metric, "top-10", threads);
-        // One thread, 100 queries and 512 dimensions or more: 0.80 of the peak.
-        const double bar = threads == 1 && count >= 100 && dims >= 512 ? 0.8 : 0;
+        // float32, one thread, 100 queries and 512 dimensions or more: 0.80 of the peak.
+        const bool has_bar =
+            dtype == DType::kFloat32 && threads == 1 && count >= 100 && dims >= 512;
+        const double bar = has_bar ? 0.8 : 0;
         const auto floor = [&] {
           if (is_bound_by_memory) return read_all(base.data(), base.size_bytes(), threads);
           multiply_all(rows * dims * count, threads);
@@ -290,9 +292,9 @@ class Bench {
   static std::string many_name(const Array& base, uint64_t count, Metric metric,
                                const std::string& what, uint32_t threads) {
     return std::to_string(count) + (count == 1 ? " query, " : " queries, ") +
-           std::to_string(base.rows() / 1000) + "k x " + std::to_string(base.shape()[1]) +
-           " float32 " + std::string(metric_info(metric).name) + " " + what + ", " +
-           std::to_string(threads) + "T, memory";
+           std::to_string(base.rows() / 1000) + "k x " + std::to_string(base.shape()[1]) + " " +
+           std::string(dtype_name(base.dtype())) + " " + std::string(metric_info(metric).name) +
+           " " + what + ", " + std::to_string(threads) + "T, memory";
   }
 
   Status add(const std::string& name, double bar, const std::function<void()>& floor,
@@ -336,6 +338,7 @@ Status run(const Settings& settings) {
   const uint64_t rows = settings.is_quick ? 100'000 : 200'000;
   NPK_RETURN_IF_ERROR(bench.run_many(rows, 768, 100, products));
   NPK_RETURN_IF_ERROR(bench.run_many(rows / 2, 1'536, 100, {Metric::kCosine}));
+  NPK_RETURN_IF_ERROR(bench.run_many(rows, 768, 100, {Metric::kCosine}, DType::kInt8));
   NPK_RETURN_IF_ERROR(bench.run_many(rows, 768, 10, {Metric::kCosine}));
   NPK_RETURN_IF_ERROR(bench.run_large_k(200'000, 768, 96));
   NPK_RETURN_IF_ERROR(bench.run_large_k(200'000, 768, 1));

@@ -17,6 +17,12 @@ constexpr size_t kQuadEnd = 24;
 constexpr size_t kCachedBytes = 640u << 10;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+/// Of the next panel, if there are so many vectors of queries left: two panels of two are quicker
+/// than one of three and one of one.
+size_t vectors_of_next(size_t left) noexcept {
+  return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
+}
+
 }  // namespace
 
 std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<const Plan> plans) {
@@ -28,6 +34,12 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   filter.kernels_ = &simd::panel_kernels(simd::target());
   filter.dims_ = rows.dims();
   filter.row_bytes_ = rows.block_row_bytes();
+  const PreparedQuery& query = plans.front().query();
+  if (!query.narrow.empty() && filter.dims_ <= simd::kMostBytePanelDims) {
+    filter.byte_kernels_ = simd::byte_panel_kernels(simd::target());
+    const bool is_signed_row = filter.row_type_ == simd::RowType::kInt8;
+    filter.flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
+  }
   filter.pack(plans);
   return filter;
 }
@@ -35,7 +47,8 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
 void PanelFilter::pack(std::span<const Plan> plans) {
   for (const Plan& plan : plans) norms_.push_back(plan.query().norm);
   for (size_t first = 0; first < plans.size(); first += panels_.back().count) {
-    panels_.push_back(pack_next(plans, first));
+    panels_.push_back(byte_kernels_ == nullptr ? pack_next(plans, first)
+                                               : pack_next_bytes(plans, first));
   }
 }
 
@@ -48,14 +61,11 @@ PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t fi
       in_quads * (dims_ / lanes * simd::kQuadQueries + kQuadEnd + dims_ % lanes) < dims_;
   const size_t vectors = left / lanes + (left % lanes != 0 && !ends_in_quads ? 1 : 0);
   const bool is_quad = vectors == 0;
-  // Two panels of two are quicker than one of three and one of one.
-  const size_t taken = vectors == simd::kMaxPanelVectors + 1
-                           ? vectors / 2
-                           : std::min(vectors, simd::kMaxPanelVectors);
+  const size_t taken = vectors_of_next(vectors);
   const size_t width = is_quad ? simd::kQuadQueries : taken * lanes;
-  Panel panel = {first, std::min(left, width), width,
-                 is_quad ? kernels_->quad : kernels_->panel[taken - 1],
-                 std::vector<float>(dims_ * width, 0.0f)};
+  Panel panel = {first, std::min(left, width), width};
+  panel.kernel = is_quad ? kernels_->quad : kernels_->panel[taken - 1];
+  panel.packed.resize(dims_ * width);
   const size_t query_step = is_quad ? dims_ : 1;
   const size_t element_step = is_quad ? 1 : width;
   for (size_t q = 0; q < panel.count; ++q) {
@@ -66,8 +76,31 @@ PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t fi
   return panel;
 }
 
+PanelFilter::Panel PanelFilter::pack_next_bytes(std::span<const Plan> plans, size_t first) const {
+  constexpr size_t kLanes = simd::kBytePanelLanes;
+  constexpr size_t kStep = 4;  // Elements of one lane.
+  const size_t left = plans.size() - first;
+  const size_t vectors = vectors_of_next((left + kLanes - 1) / kLanes);
+  const size_t width = vectors * kLanes;
+  const bool is_signed = plans.front().query().integers.is_signed;
+  Panel panel = {first, std::min(left, width), width};
+  panel.byte_kernel = (is_signed ? byte_kernels_->of_int8 : byte_kernels_->of_uint8)[vectors - 1];
+  panel.packed_bytes.resize((dims_ + kStep - 1) / kStep * kStep * width);
+  panel.starts.resize(width);
+  for (size_t q = 0; q < panel.count; ++q) {
+    const simd::IntegerQuery& query = plans[first + q].query().integers;
+    for (size_t j = 0; j < dims_; ++j) {
+      panel.packed_bytes[(j / kStep * width + q) * kStep + j % kStep] = query.bytes[j];
+    }
+    // What flipped rows have more, or less: 128 in each element.
+    if (flip_ != 0) panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.sum);
+  }
+  return panel;
+}
+
 size_t PanelFilter::cached_panels() const noexcept {
-  return std::max<size_t>(1, kCachedBytes / (dims_ * simd::kMaxPanelQueries * sizeof(float)));
+  const size_t item_bytes = byte_kernels_ == nullptr ? sizeof(float) : 1;
+  return std::max<size_t>(1, kCachedBytes / (dims_ * simd::kMaxPanelQueries * item_bytes));
 }
 
 PanelFilter::State::State(const PanelFilter& filter)
@@ -76,8 +109,7 @@ PanelFilter::State::State(const PanelFilter& filter)
       bounds_(filter.norms_.size() + simd::kMaxPanelQueries, kInfinity),
       dots_(kRows * simd::kMaxPanelQueries) {}
 
-void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next) {
-  const simd::FlushSubnormals flush;
+void PanelFilter::State::prepare_floats(const std::byte* rows, size_t count) {
   const size_t dims = filter_->dims_;
   const auto* direct = reinterpret_cast<const float*>(rows);
   const bool is_aligned = reinterpret_cast<uintptr_t>(rows) % alignof(float) == 0;
@@ -88,8 +120,28 @@ void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std
     direct = converted_.data();
   }
   rows_ = {direct, count, dims, lengths_.data(), offsets_.data(), nullptr, 0};
-  next_ = next;
   filter_->kernels_->square_norms(direct, count, dims, squares_.data());
+}
+
+void PanelFilter::State::prepare_bytes(const std::byte* rows, size_t count) {
+  const size_t dims = filter_->dims_;
+  const size_t step_bytes = (dims + 63) / 64 * 64;
+  if (converted_bytes_.size() < count * step_bytes) converted_bytes_.resize(count * step_bytes);
+  std::byte* prepared = converted_bytes_.data();
+  filter_->byte_kernels_->prepare(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
+                                  filter_->flip_, prepared, step_bytes, squares_.data());
+  byte_rows_ = {prepared, count, step_bytes, dims, lengths_.data(), offsets_.data(), nullptr, 0};
+}
+
+void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next) {
+  const simd::FlushSubnormals flush;
+  count_ = count;
+  next_ = next;
+  if (filter_->byte_kernels_ == nullptr) {
+    prepare_floats(rows, count);
+  } else {
+    prepare_bytes(rows, count);
+  }
   for (size_t r = 0; r < count; ++r) {
     const float length = std::sqrt(squares_[r]);
     if (Margin::is_in_range(static_cast<double>(length))) {
@@ -110,17 +162,23 @@ void PanelFilter::State::set_bound(size_t query, double bound) {
 }
 
 void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint64_t* passing) {
-  const simd::PanelQueries queries = {panel.packed.data(), slopes_.data() + panel.first,
-                                      bounds_.data() + panel.first};
-  const size_t share = rows_.count * filter_->row_bytes_ / parts;
-  rows_.next = next_ == nullptr ? nullptr : next_ + part * share;
-  rows_.next_bytes = share;
-  {
+  const float* slopes = slopes_.data() + panel.first;
+  const float* bounds = bounds_.data() + panel.first;
+  const size_t share = count_ * filter_->row_bytes_ / parts;
+  const std::byte* next = next_ == nullptr ? nullptr : next_ + part * share;
+  if (panel.byte_kernel != nullptr) {
+    byte_rows_.next = next;
+    byte_rows_.next_bytes = share;
+    panel.byte_kernel(byte_rows_, {panel.packed_bytes.data(), panel.starts.data(), slopes, bounds},
+                      dots_.data(), passing);
+  } else {
+    rows_.next = next;
+    rows_.next_bytes = share;
     const simd::FlushSubnormals flush;
-    panel.kernel(rows_, queries, dots_.data(), passing);
+    panel.kernel(rows_, {panel.packed.data(), slopes, bounds}, dots_.data(), passing);
   }
   const uint64_t used = (uint64_t{1} << panel.count) - 1;
-  for (size_t r = 0; r < rows_.count; ++r) passing[r] &= used;
+  for (size_t r = 0; r < count_; ++r) passing[r] &= used;
 }
 
 std::optional<ScoreRange> PanelFilter::State::score_range(const Panel& panel, size_t r,

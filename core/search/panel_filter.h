@@ -1,4 +1,5 @@
-// PanelFilter: which rows of a block may be among the best of which queries, found out in float32.
+// PanelFilter: which rows of a block may be among the best of which queries, found out in float32,
+// or, of bytes with bytes and where the processor can, in integers.
 //
 // Only rejects: a row that is rejected for a query is certainly not better than the bound given for
 // it. Of what remains it tells between which scores the canonical one lies.
@@ -18,6 +19,7 @@
 #include "core/search/margin.h"
 #include "core/search/plan.h"
 #include "core/search/row_source.h"
+#include "simd/byte_panel.h"
 #include "simd/panel.h"
 
 namespace npk::internal {
@@ -33,8 +35,12 @@ class PanelFilter {
     size_t first;
     size_t count;
     size_t width;  // Of the kernel, at least count.
-    simd::PanelFn kernel;
-    std::vector<float> packed;
+    simd::PanelFn kernel = nullptr;
+    std::vector<float> packed = {};
+    // Instead, of bytes:
+    simd::BytePanelFn byte_kernel = nullptr;
+    std::vector<std::byte> packed_bytes = {};
+    std::vector<int32_t> starts = {};
   };
   [[nodiscard]] std::span<const Panel> panels() const noexcept { return panels_; }
   /// How many panels stay in the second-level cache together with the rows they meet.
@@ -58,9 +64,16 @@ class PanelFilter {
                                                         size_t q) const;
 
    private:
+    /// squares_ and what the kernels read.
+    void prepare_floats(const std::byte* rows, size_t count);
+    void prepare_bytes(const std::byte* rows, size_t count);
+
     const PanelFilter* filter_;
     simd::PanelRows rows_;
+    simd::BytePanelRows byte_rows_;
     std::vector<float> converted_;
+    std::vector<std::byte> converted_bytes_;
+    size_t count_ = 0;
     const std::byte* next_ = nullptr;
     std::array<float, kRows> squares_;
     std::array<float, kRows> lengths_;
@@ -74,10 +87,13 @@ class PanelFilter {
   explicit PanelFilter(const Margin& margin) : margin_(margin) {}
   void pack(std::span<const Plan> plans);
   [[nodiscard]] Panel pack_next(std::span<const Plan> plans, size_t first) const;
+  [[nodiscard]] Panel pack_next_bytes(std::span<const Plan> plans, size_t first) const;
 
   Margin margin_;
   simd::RowType row_type_ = simd::RowType::kFloat32;
   const simd::PanelKernels* kernels_ = nullptr;
+  const simd::BytePanelKernels* byte_kernels_ = nullptr;  // Null: not of bytes.
+  uint8_t flip_ = 0;                                      // Of bytes of rows.
   size_t dims_ = 0;
   uint64_t row_bytes_ = 0;
   std::vector<double> norms_;

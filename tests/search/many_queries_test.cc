@@ -103,6 +103,27 @@ TEST_F(ManyQueries, OfEveryTypeAndContentHaveTheAnswersOfEachAlone) {
   }
 }
 
+TEST_F(ManyQueries, OfBytesAgainstBytesOfTheOtherKindToo) {
+  for (const DType rows_of : {DType::kInt8, DType::kUint8}) {
+    for (const DType queries_of : {DType::kInt8, DType::kUint8}) {
+      for (const uint64_t count : {4u, 16u, 17u, 33u, 49u, 64u, 100u}) {
+        const Metric metric = kProductMetrics[random_() % std::size(kProductMetrics)];
+        const Content content = kAllContents[random_() % std::size(kAllContents)];
+        const uint64_t rows = 70 + random_() % part_of(500);
+        const uint64_t dims = 1 + random_() % 200;
+        const Array base = random_rows(rows_of, rows, dims, content, random_);
+        const Array queries = random_queries(queries_of, count, dims, content, random_);
+        const uint64_t k = 1 + random_() % 30;
+        std::vector<TopK> want;
+        for (const TopK& full : full_answers(base, queries, metric)) {
+          want.push_back(filtered(full, {}, {}, k));
+        }
+        expect_everywhere(base, queries, {.metric = metric, .k = k}, want);
+      }
+    }
+  }
+}
+
 TEST_F(ManyQueries, OfRowsThatFloat32CannotTellApartAreExactForAnyK) {
   // All rows are the same but for one last bit here and there: no range of scores says anything.
   const uint64_t rows = 500 + part_of(2'500);

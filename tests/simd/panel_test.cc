@@ -1,11 +1,13 @@
 #include "simd/panel.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "npk/dtype.h"
+#include "simd/byte_panel.h"
 #include "tests/support/guard_buffer.h"
 #include "tests/support/support.h"
 
@@ -154,6 +156,103 @@ TEST(PanelKernels, ConvertEveryTypeToFloat32AsItsScalarTwin) {
           }
         }
       }
+    }
+  }
+}
+
+/// Rows and queries of bytes, each of int8 or uint8.
+struct BytePanelCase {
+  size_t dims;
+  size_t count;
+  size_t vectors;
+  bool is_signed_row;
+  bool is_signed_query;
+};
+
+int64_t number(std::byte byte, bool is_signed) {
+  return is_signed ? int64_t{static_cast<int8_t>(byte)} : int64_t{static_cast<uint8_t>(byte)};
+}
+
+/// `extreme`: the bytes with the largest products only.
+void check_byte_panel(const BytePanelKernels& kernels, const BytePanelCase& c, bool extreme,
+                      std::mt19937_64& random) {
+  const size_t width = c.vectors * kBytePanelLanes;
+  const GuardBuffer rows(c.count * c.dims);
+  std::vector<std::byte> queries(width * c.dims);
+  const auto fill = [&](std::byte* to, size_t count, bool is_signed) {
+    for (size_t i = 0; i < count; ++i) {
+      to[i] = static_cast<std::byte>(!extreme ? random() : is_signed ? 0x80 : 0xff);
+    }
+  };
+  fill(rows.data(), rows.size(), c.is_signed_row);
+  fill(queries.data(), queries.size(), c.is_signed_query);
+  const bool flips = c.is_signed_row == c.is_signed_query;
+  std::vector<int32_t> starts(width, 0);
+  const GuardBuffer packed((c.dims + 3) / 4 * 4 * width);
+  std::fill_n(packed.data(), packed.size(), std::byte{0});
+  std::vector<float> slopes(width), bounds(width), lengths(c.count), offsets(c.count);
+  for (size_t q = 0; q < width; ++q) {
+    slopes[q] = small_integer(random);
+    bounds[q] = small_integer(random) * 16'384;
+    for (size_t j = 0; j < c.dims; ++j) {
+      const std::byte element = queries[q * c.dims + j];
+      packed.data()[(j / 4 * width + q) * 4 + j % 4] = element;
+      const auto shift = static_cast<int32_t>(number(element, c.is_signed_query));
+      if (flips) starts[q] += (c.is_signed_row ? -128 : 128) * shift;
+    }
+  }
+  for (float& x : lengths) x = small_integer(random);
+  for (float& x : offsets) x = small_integer(random);
+  const size_t step_bytes = (c.dims + 63) / 64 * 64;
+  std::vector<std::byte> prepared(c.count * step_bytes);
+  std::vector<float> squares(c.count), dots(c.count * width);
+  std::vector<uint64_t> passing(c.count);
+  kernels.prepare(rows.data(), c.count, c.dims, c.is_signed_row, flips ? 0x80 : 0, prepared.data(),
+                  step_bytes, squares.data());
+  const auto kernel = (c.is_signed_query ? kernels.of_int8 : kernels.of_uint8)[c.vectors - 1];
+  kernel({prepared.data(), c.count, step_bytes, c.dims, lengths.data(), offsets.data(),
+          rows.data() + rows.size(), rows.size()},
+         {packed.data(), starts.data(), slopes.data(), bounds.data()}, dots.data(), passing.data());
+  for (size_t r = 0; r < c.count; ++r) {
+    uint64_t want = 0;
+    int64_t square = 0;
+    for (size_t j = 0; j < c.dims; ++j) {
+      const int64_t x = number(rows.data()[r * c.dims + j], c.is_signed_row);
+      square += x * x;
+    }
+    ASSERT_EQ(squares[r], static_cast<float>(square)) << "dims " << c.dims;
+    for (size_t q = 0; q < width; ++q) {
+      int64_t dot = 0;
+      for (size_t j = 0; j < c.dims; ++j) {
+        dot += number(rows.data()[r * c.dims + j], c.is_signed_row) *
+               number(queries[q * c.dims + j], c.is_signed_query);
+      }
+      ASSERT_EQ(dots[r * width + q], static_cast<float>(dot)) << r << " of " << c.count;
+      const float bound = slopes[q] * lengths[r] + (bounds[q] + offsets[r]);
+      want |= uint64_t{!(static_cast<float>(dot) < bound)} << q;
+    }
+    ASSERT_EQ(passing[r], want) << "row " << r << " of " << c.count << " dims " << c.dims;
+  }
+}
+
+// Targets that have no such instruction have no such kernels: then float32 does it.
+TEST(BytePanelKernels, SumExactlyAndRejectExactlyWhatIsBelowTheBound) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const Target target : available_targets()) {
+    const BytePanelKernels* kernels = byte_panel_kernels(target);
+    ASSERT_EQ(kernels != nullptr, target == Target::kAvx3Dl) << target_name(target);
+    if (kernels == nullptr) continue;
+    for (int kinds = 0; kinds < 4; ++kinds) {
+      SCOPED_TRACE(kinds);
+      for (const size_t dims : {1u, 2u, 3u, 4u, 5u, 31u, 63u, 64u, 65u, 130u}) {
+        for (const size_t count : {0u, 1u, 7u, 8u, 9u, 31u, 64u}) {
+          const size_t vectors = 1 + random() % kMaxPanelVectors;
+          check_byte_panel(*kernels, {dims, count, vectors, kinds % 2 != 0, kinds / 2 != 0}, false,
+                           random);
+        }
+      }
+      check_byte_panel(*kernels, {kMostBytePanelDims, 1, 1, kinds % 2 != 0, kinds / 2 != 0}, true,
+                       random);
     }
   }
 }
