@@ -8,11 +8,12 @@
 //   uint8  int8   Σ x·q                     Σ x·(x^) + 128·Σ x
 //   uint8  uint8  Σ q·(x^) + 128·Σ q        as above
 //
-// and Σ (x - q)² is Σ x² - 2·Σ x·q + Σ q². All of it is exact in integers. Elements behind the end
-// are zeros in both, before the flip, and add nothing to any of these.
+// and Σ (x - q)² is Σ x² - 2·Σ x·q + Σ q², the first two of which are added up as one. All of it is
+// exact in integers. Elements behind the end are zeros in both, before the flip, and add nothing to
+// any of these.
 //
 // A lane of 32 bits takes four products of at most 255·128 for every 64 elements, so that kSpan
-// elements stay below 2^31 in all lanes together; only Σ x² of uint8 needs the 32nd bit.
+// elements stay below 2^31 in all lanes together; only Σ x² of uint8 alone needs the 32nd bit.
 #include "simd/integers_vnni.h"
 
 #if defined(__x86_64__)
@@ -34,12 +35,17 @@ namespace {
 
 constexpr size_t kBytes = 64;
 constexpr size_t kGroup = 16;  // Rows whose sums are finished together.
-constexpr size_t kSpan = 65'536;
-static_assert(kSpan * 255 * 128 < (uint64_t{1} << 31) && kSpan * 255 * 255 < (uint64_t{1} << 32));
 
 enum class Op : uint8_t { kDot, kDotNorm, kL2Sq };
 
-/// Lanes whose sums are the numbers of a span of a row; all modulo 2^32.
+template <Op kOp>
+constexpr size_t kSpan = kOp == Op::kL2Sq ? 16'384 : 65'536;
+static_assert(kSpan<Op::kDotNorm> * 255 * 128 < (uint64_t{1} << 31));
+static_assert(kSpan<Op::kDotNorm> * 255 * 255 < (uint64_t{1} << 32));
+static_assert(kSpan<Op::kL2Sq> * (255 * 255 + 2 * 255 * 128) < (uint64_t{1} << 31));
+
+/// Lanes whose sums are the numbers of a span of a row; all modulo 2^32. For kL2Sq, `dot` is
+/// Σ x² - 2·Σ of products.
 struct Lanes {
   __m512i dot;
   __m512i norm;
@@ -65,7 +71,7 @@ NPK_VNNI_INLINE void add_bytes(__m512i x, __m512i q, Lanes& lanes, __m512i& sum)
   }
 }
 
-/// Requires: bytes <= kSpan.
+/// Requires: bytes <= kSpan<kOp>.
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
 NPK_VNNI_INLINE Lanes lanes_of_span(const std::byte* row, const std::byte* query, size_t bytes,
                                     Ahead ahead) {
@@ -85,6 +91,9 @@ NPK_VNNI_INLINE Lanes lanes_of_span(const std::byte* row, const std::byte* query
   const __m512i shifted = _mm512_slli_epi32(sum, 7);
   lanes.norm =
       kSignedRow ? _mm512_sub_epi32(lanes.norm, shifted) : _mm512_add_epi32(lanes.norm, shifted);
+  if constexpr (kOp == Op::kL2Sq) {
+    lanes.dot = _mm512_sub_epi32(lanes.norm, _mm512_slli_epi32(lanes.dot, 1));
+  }
   return lanes;
 }
 
@@ -133,7 +142,8 @@ NPK_VNNI_INLINE void store(const Numbers& numbers, size_t count, double* to) {
   if (count > 8) _mm512_mask_storeu_pd(to + 8, static_cast<__mmask8>(kept >> 8), numbers.high);
 }
 
-/// Adds Σ of products (without their shift) and Σ x² of at most kGroup rows, of bytes [begin, end).
+/// Adds what the lanes' sums are, Σ of products without their shift, of at most kGroup rows, of
+/// bytes [begin, end).
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
 NPK_VNNI_INLINE void add_rows(const std::byte* rows, size_t count, const std::byte* query,
                               const RowBlock& block, size_t begin, size_t end, Numbers& dots,
@@ -153,16 +163,12 @@ NPK_VNNI_INLINE void add_rows(const std::byte* rows, size_t count, const std::by
     const Lanes c = lanes_of(row(r + 2), query + begin, bytes(r + 2), ahead);
     const Lanes d = lanes_of(row(r + 3), query + begin, bytes(r + 3), ahead);
     dot[r / 4] = add_lanes_of_four(a.dot, b.dot, c.dot, d.dot);
-    if constexpr (kOp != Op::kDot) {
+    if constexpr (kOp == Op::kDotNorm) {
       norm[r / 4] = add_lanes_of_four(a.norm, b.norm, c.norm, d.norm);
     }
   }
   add_signed(add_lanes_of_sixteen(dot), dots);
-  if constexpr (kOp != Op::kDot) add_unsigned(add_lanes_of_sixteen(norm), norms);
-}
-
-NPK_VNNI_INLINE __m512d squared_distance(__m512d dot, __m512d norm, __m512d query_norm) {
-  return _mm512_add_pd(_mm512_sub_pd(norm, _mm512_add_pd(dot, dot)), query_norm);
+  if constexpr (kOp == Op::kDotNorm) add_unsigned(add_lanes_of_sixteen(norm), norms);
 }
 
 /// All numbers are integers below 2^53: float64 has them exactly.
@@ -170,21 +176,17 @@ template <Op kOp, bool kSignedRow, bool kSignedQuery>
 NPK_VNNI_INLINE void scan_rows(const IntegerQuery& query, const RowBlock& block, double* first,
                                double* second) {
   const int64_t shift = kSignedRow != kSignedQuery ? 0 : (kSignedRow ? -128 : 128) * query.sum;
-  const __m512d shifts = _mm512_set1_pd(static_cast<double>(shift));
-  const __m512d query_norm = _mm512_set1_pd(static_cast<double>(query.norm));
-  const size_t group = block.dims <= kSpan ? kGroup : 1;
+  const int64_t constant = kOp == Op::kL2Sq ? query.norm - 2 * shift : shift;
+  const __m512d constants = _mm512_set1_pd(static_cast<double>(constant));
+  const size_t group = block.dims <= kSpan<kOp> ? kGroup : 1;
   for (size_t i = 0; i < block.count; i += group) {
     const size_t rows = block.count - i < group ? block.count - i : group;
-    Numbers dots = {shifts, shifts};
+    Numbers dots = {constants, constants};
     Numbers norms = {_mm512_setzero_pd(), _mm512_setzero_pd()};
-    for (size_t begin = 0; begin < block.dims; begin += kSpan) {
-      const size_t end = block.dims - begin > kSpan ? begin + kSpan : block.dims;
+    for (size_t begin = 0; begin < block.dims; begin += kSpan<kOp>) {
+      const size_t end = block.dims - begin > kSpan<kOp> ? begin + kSpan<kOp> : block.dims;
       add_rows<kOp, kSignedRow, kSignedQuery>(block.rows + i * block.dims, rows, query.bytes, block,
                                               begin, end, dots, norms);
-    }
-    if constexpr (kOp == Op::kL2Sq) {
-      dots.low = squared_distance(dots.low, norms.low, query_norm);
-      dots.high = squared_distance(dots.high, norms.high, query_norm);
     }
     store(dots, rows, first + i);
     if constexpr (kOp == Op::kDotNorm) store(norms, rows, second + i);
