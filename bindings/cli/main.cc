@@ -8,6 +8,7 @@
 
 #include "bindings/cli/help.h"
 #include "bindings/cli/progress.h"
+#include "bindings/cli/torture/worker.h"
 #include "bindings/cli/verb.h"
 #include "npk/internal/text.h"
 
@@ -131,6 +132,9 @@ int run_command(int count, char** arguments) {
 }  // namespace npk::cli
 
 int main(int count, char** arguments) {
+  if (count > 2 && arguments[1] == npk::testing::kWorkerFlag) {  // `npk torture` started us.
+    return npk::testing::run_kill_worker({arguments + 2, arguments + count});
+  }
   // A reader that has seen enough ends the command quietly, also if the parent ignores the signal.
   std::signal(SIGPIPE, SIG_DFL);
   const int code = npk::cli::run_command(count, arguments);

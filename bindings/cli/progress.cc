@@ -99,6 +99,11 @@ std::function<bool(uint64_t, uint64_t)> ProgressBar::callback() {
   };
 }
 
+void ProgressBar::relabel(std::string label) {
+  const std::lock_guard lock(label_mutex_);
+  label_ = std::move(label);
+}
+
 int ProgressBar::interrupted_by() noexcept { return g_signal.load(std::memory_order_relaxed); }
 
 void ProgressBar::draw_until(const std::stop_token& stop) {
@@ -122,10 +127,12 @@ void ProgressBar::draw_until(const std::stop_token& stop) {
 std::string ProgressBar::line(double elapsed_seconds) const {
   const uint64_t done = done_.load(std::memory_order_relaxed);
   const uint64_t total = total_.load(std::memory_order_relaxed);
+  const std::lock_guard lock(label_mutex_);
   if (total == 0) {
     return concat(label_, " [", moving_bar(elapsed_seconds), "] ", seconds_text(elapsed_seconds));
   }
   const auto amount = [this](uint64_t count) {
+    if (unit_ == Unit::kSeconds) return seconds_text(static_cast<double>(count));
     return unit_ == Unit::kBytes ? human_bytes(count) : counted(count, "row");
   };
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
@@ -133,7 +140,7 @@ std::string ProgressBar::line(double elapsed_seconds) const {
   std::string text =
       concat(label_, " [", std::string(cells, '='), std::string(kBarCells - cells, ' '), "] ",
              static_cast<int>(share * 100), " % of ", amount(total));
-  if (elapsed_seconds > 0 && done > 0) {
+  if (elapsed_seconds > 0 && done > 0 && unit_ != Unit::kSeconds) {
     const double speed = static_cast<double>(done) / elapsed_seconds;
     text += concat(", ", amount(static_cast<uint64_t>(speed)), "/s");
     if (done < total) {

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -24,7 +25,7 @@ namespace npk::cli {
 class ProgressBar {
  public:
   /// What the callback counts.
-  enum class Unit : uint8_t { kBytes, kRows };
+  enum class Unit : uint8_t { kBytes, kRows, kSeconds };
   ProgressBar(const Console& console, std::string label, Unit unit = Unit::kBytes);
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
@@ -32,6 +33,9 @@ class ProgressBar {
 
   /// For npk calls that tell how far they are. Valid as long as this bar.
   [[nodiscard]] std::function<bool(uint64_t, uint64_t)> callback();
+
+  /// Puts another text before the bar.
+  void relabel(std::string label);
 
   /// The signal that stopped a bar of this process; 0 if none did.
   static int interrupted_by() noexcept;
@@ -41,6 +45,7 @@ class ProgressBar {
   void draw_until(const std::stop_token& stop);
   [[nodiscard]] std::string line(double elapsed_seconds) const;
 
+  mutable std::mutex label_mutex_;
   std::string label_;
   Unit unit_;
   Clock::time_point begin_ = Clock::now();

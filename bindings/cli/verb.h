@@ -53,6 +53,8 @@ Run define_search(CLI::App& app);
 // verb_check.cc
 Run define_verify(CLI::App& app);
 Run define_show_config(CLI::App& app);
+// verb_torture.cc
+Run define_torture(CLI::App& app);
 
 /// The store of a verb, and how to open it.
 struct StoreArguments {

@@ -45,6 +45,8 @@ constexpr std::array kVerbs = {
          define_search},
     Verb{"verify", kCheck, "Read every structure of a store and name all damage",
          "npk verify features.npk", define_verify},
+    Verb{"torture", kCheck, "Kill writers on this file system, and tell what is lost: nothing",
+         "npk torture . --seconds 5", define_torture},
     Verb{"show-config", kCheck, "Print version, SIMD target and what is supported",
          "npk show-config", define_show_config},
 };

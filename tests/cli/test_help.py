@@ -8,7 +8,7 @@ import pytest
 from conftest import USAGE
 
 VERBS = ["import", "export", "ls", "info", "head", "rows", "append", "replace", "delete", "drop",
-         "clone", "compact", "attrs", "search", "verify", "show-config"]
+         "clone", "compact", "attrs", "search", "verify", "torture", "show-config"]
 WRITING = {"import", "append", "replace", "delete", "drop", "clone", "compact", "attrs"}
 
 

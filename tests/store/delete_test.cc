@@ -1,4 +1,4 @@
-#include "tests/support/random_values.h"
+#include "bindings/cli/torture/random_values.h"
 #include "tests/support/store_fixture.h"
 
 namespace npk::testing {

@@ -1,8 +1,8 @@
 // Files whose checksums are right and whose content is not: sidecars and bitmaps that lie.
+#include "bindings/cli/torture/random_values.h"
 #include "simd/crc32c.h"
 #include "tests/support/child_process.h"
 #include "tests/support/directory_snapshot.h"
-#include "tests/support/random_values.h"
 #include "tests/support/sidecar_editor.h"
 #include "tests/support/store_fixture.h"
 

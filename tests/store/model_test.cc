@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <optional>
 
+#include "bindings/cli/torture/random_operations.h"
 #include "npk/internal/text.h"
 #include "npk/store.h"
 #include "tests/support/bad_operations.h"
 #include "tests/support/child_process.h"
-#include "tests/support/random_operations.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/support.h"
 

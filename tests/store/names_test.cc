@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "bindings/cli/torture/random_operations.h"
 #include "tests/support/directory_snapshot.h"
-#include "tests/support/random_operations.h"
 #include "tests/support/store_fixture.h"
 
 namespace npk::testing {

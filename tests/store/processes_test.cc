@@ -50,7 +50,7 @@ class StressRun {
 
  private:
   struct Member {
-    ChildProcess process;
+    WorkerProcess process;
     std::string unread;
   };
 
@@ -63,9 +63,9 @@ class StressRun {
     NPK_ASSERT_OK(store.close());
   }
 
-  ChildProcess start(size_t index) {
-    return ChildProcess::start_worker({index < kWriters ? "writer" : "reader", path(),
-                                       std::to_string(index), std::to_string(random_.next())});
+  WorkerProcess start(size_t index) {
+    return *WorkerProcess::start({index < kWriters ? "writer" : "reader", path(),
+                                  std::to_string(index), std::to_string(random_.next())});
   }
 
   /// Reads what the processes say, for at most so long.

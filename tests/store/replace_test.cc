@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "tests/support/random_values.h"
+#include "bindings/cli/torture/random_values.h"
 #include "tests/support/store_fixture.h"
 
 namespace npk::testing {

@@ -1,5 +1,5 @@
+#include "bindings/cli/torture/store_model.h"
 #include "tests/support/store_fixture.h"
-#include "tests/support/store_model.h"
 
 namespace npk::testing {
 namespace {

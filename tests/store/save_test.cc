@@ -1,7 +1,7 @@
 #include <filesystem>
 
+#include "bindings/cli/torture/random_values.h"
 #include "tests/support/directory_snapshot.h"
-#include "tests/support/random_values.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/store_fixture.h"
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "bindings/cli/torture/random_values.h"
 #include "npk/store.h"
-#include "tests/support/random_values.h"
 
 namespace npk::testing {
 

@@ -3,9 +3,9 @@
 #include <cstring>
 #include <unistd.h>
 
+#include "bindings/cli/torture/random_operations.h"
 #include "tests/store/workers.h"
 #include "tests/support/child_process.h"
-#include "tests/support/random_operations.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/support.h"
 
@@ -65,7 +65,7 @@ class Player {
   Random random_;
 };
 
-std::string ask(const ChildProcess& worker, char command) {
+std::string ask(const WorkerProcess& worker, char command) {
   worker.send(std::string(1, command));
   const std::string size_bytes = worker.receive(sizeof(uint32_t));
   if (size_bytes.size() < sizeof(uint32_t)) return "the worker has gone";
@@ -80,8 +80,8 @@ TEST(TwoProcesses, SeeEachOthersCommitsAtOnce) {
   Player player(directory.file("s"), seed);
   Random random(seed + 2);
   ASSERT_EQ(player.reopen(), "");
-  ChildProcess worker =
-      ChildProcess::start_worker({"turns", directory.file("s"), std::to_string(seed)});
+  WorkerProcess worker =
+      *WorkerProcess::start({"turns", directory.file("s"), std::to_string(seed)});
   ASSERT_EQ(ask(worker, kReopen), "");
   const uint64_t operations = env_number("NPK_MODEL_OPS", 100'000) / 20;
   for (uint64_t i = 0; i < operations; ++i) {

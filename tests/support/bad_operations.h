@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "bindings/cli/torture/store_model.h"
 #include "npk/store.h"
-#include "tests/support/store_model.h"
 
 namespace npk::testing {
 

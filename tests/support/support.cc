@@ -41,6 +41,11 @@ uint64_t test_seed() {
   return seed;
 }
 
+void print_count(std::string_view what, uint64_t number) {
+  std::printf("NPK_COUNT %.*s %llu\n", static_cast<int>(what.size()), what.data(),
+              static_cast<unsigned long long>(number));
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   EXPECT_TRUE(in.good()) << "cannot read " << path;

@@ -35,6 +35,9 @@ class TempDir {
 /// The seed of a randomised test: NPK_SEED, or a fresh one. Printed, so that a failure repeats.
 uint64_t test_seed();
 
+/// Prints a number of cases that were tried: scripts/test adds them up over all tests, by name.
+void print_count(std::string_view what, uint64_t number);
+
 /// The whole file. Fails the test if it cannot be read.
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, std::string_view bytes);

@@ -1,12 +1,12 @@
 // A seeded stream of operations that are valid for a given model.
-#ifndef NPK_TESTS_SUPPORT_RANDOM_OPERATIONS_H_
-#define NPK_TESTS_SUPPORT_RANDOM_OPERATIONS_H_
+#ifndef NPK_BINDINGS_CLI_TORTURE_RANDOM_OPERATIONS_H_
+#define NPK_BINDINGS_CLI_TORTURE_RANDOM_OPERATIONS_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "tests/support/store_model.h"
+#include "bindings/cli/torture/store_model.h"
 
 namespace npk::testing {
 
@@ -17,6 +17,7 @@ struct OperationLimits {
   double long_appends = 0.002;          ///< Appends of up to 80,000 bytes' worth of rows.
   double syncs = 0.002;                 ///< Share of checkpoints.
   double resets = 0.0005;
+  bool every_kind = false;  ///< Kinds in turn, not at random: twelve operations have them all.
 };
 
 /// Names with everything that a file name may not hold, and two long ones with one beginning.
@@ -30,6 +31,7 @@ class OperationGenerator {
   Operation next(const Model& model);
 
  private:
+  Operation next_kind(const Model& model);
   Operation save(size_t count);
   Operation append(const Model& model, const std::string& name);
   Operation replace(const Model& model, const std::string& name);
@@ -44,8 +46,9 @@ class OperationGenerator {
 
   Random random_;
   OperationLimits limits_;
+  uint64_t turn_ = 0;  // Of the kinds.
 };
 
 }  // namespace npk::testing
 
-#endif  // NPK_TESTS_SUPPORT_RANDOM_OPERATIONS_H_
+#endif  // NPK_BINDINGS_CLI_TORTURE_RANDOM_OPERATIONS_H_

@@ -1,4 +1,4 @@
-#include "tests/support/random_operations.h"
+#include "bindings/cli/torture/random_operations.h"
 
 #include <algorithm>
 
@@ -42,6 +42,7 @@ const std::string& OperationGenerator::any_array(const Model& model) {
 
 Operation OperationGenerator::next(const Model& model) {
   if (model.empty()) return save(1 + random_.below(3));
+  if (limits_.every_kind) return next_kind(model);
   if (random_.chance(limits_.syncs)) return {};
   Operation operation;
   if (random_.chance(limits_.resets)) {
@@ -59,6 +60,41 @@ Operation OperationGenerator::next(const Model& model) {
     return operation;
   }
   return batch(model);
+}
+
+Operation OperationGenerator::next_kind(const Model& model) {
+  const auto rows = std::find_if(model.begin(), model.end(),
+                                 [](const auto& entry) { return entry.second.rows() > 1; });
+  const std::string& name = rows == model.end() ? model.begin()->first : rows->first;
+  Operation operation;
+  operation.names = {name};
+  constexpr uint64_t kKinds = 11;
+  switch (rows == model.end() ? kKinds : turn_++ % kKinds) {
+    case 0:
+      return append(model, name);
+    case 1:
+      return replace(model, name);
+    case 2:
+      return delete_rows(model, name);
+    case 3:
+      return attributes(name);
+    case 4:
+      return clone(model);
+    case 5:
+      return batch(model);
+    case 6:
+      operation.kind = Kind::kCompact;
+      return operation;
+    case 7:
+      return {};  // A checkpoint.
+    case 8:
+      return drop(model);
+    case 9:
+      operation.kind = Kind::kReset;
+      return operation;
+    default:
+      return save(2);  // Also of arrays that are there.
+  }
 }
 
 Operation OperationGenerator::on_one_array(const Model& model) {

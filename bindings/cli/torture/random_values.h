@@ -2,8 +2,8 @@
 //
 // Everything follows from the seed alone, so that two processes that hold the same seed make the
 // same values.
-#ifndef NPK_TESTS_SUPPORT_RANDOM_VALUES_H_
-#define NPK_TESTS_SUPPORT_RANDOM_VALUES_H_
+#ifndef NPK_BINDINGS_CLI_TORTURE_RANDOM_VALUES_H_
+#define NPK_BINDINGS_CLI_TORTURE_RANDOM_VALUES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -64,4 +64,4 @@ Values contiguous_values(DType dtype, Shape shape, std::vector<std::byte> bytes)
 
 }  // namespace npk::testing
 
-#endif  // NPK_TESTS_SUPPORT_RANDOM_VALUES_H_
+#endif  // NPK_BINDINGS_CLI_TORTURE_RANDOM_VALUES_H_

@@ -1,4 +1,4 @@
-#include "tests/support/random_values.h"
+#include "bindings/cli/torture/random_values.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "tests/support/store_model.h"
+#include "bindings/cli/torture/store_model.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 // A store as a plain map of byte vectors, and operations that can be carried out on both it and a
 // real store. The tests compare the two.
-#ifndef NPK_TESTS_SUPPORT_STORE_MODEL_H_
-#define NPK_TESTS_SUPPORT_STORE_MODEL_H_
+#ifndef NPK_BINDINGS_CLI_TORTURE_STORE_MODEL_H_
+#define NPK_BINDINGS_CLI_TORTURE_STORE_MODEL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bindings/cli/torture/random_values.h"
 #include "npk/store.h"
-#include "tests/support/random_values.h"
 
 namespace npk::testing {
 
@@ -76,4 +76,4 @@ void add_to(const Operation& operation, WriteBatch& batch);
 
 }  // namespace npk::testing
 
-#endif  // NPK_TESTS_SUPPORT_STORE_MODEL_H_
+#endif  // NPK_BINDINGS_CLI_TORTURE_STORE_MODEL_H_
