@@ -98,6 +98,11 @@ std::vector<std::string> SimDisk::describe(const PowerCut& cut) const {
   return lines;
 }
 
+uint64_t SimDisk::content_hash() const {
+  const std::lock_guard lock(mutex_);
+  return sim_mix(tree_.content_hash() ^ boot_count_);
+}
+
 void SimDisk::write_back() {
   const std::lock_guard lock(mutex_);
   tree_.sync_all();

@@ -115,6 +115,10 @@ class SimDisk {
   [[nodiscard]] std::vector<std::string> describe_unsynced() const;
   [[nodiscard]] std::vector<std::string> describe(const PowerCut& cut) const;
 
+  /// Equal for disks that look the same to every process: names, bytes and boot. What a later power
+  /// cut may lose is no part of it.
+  [[nodiscard]] uint64_t content_hash() const;
+
   /// As the kernel does after some seconds: all is durable.
   void write_back();
   /// What unsafe_filesystem says.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
+#include "io/sim_random.h"
 #include "npk/internal/text.h"
 
 namespace npk::io {
@@ -77,6 +79,31 @@ class Twins {
   Walk walk_;
   std::vector<std::shared_ptr<SimNode>> twins_;
 };
+
+uint64_t hash_bytes(uint64_t hash, Bytes bytes) {
+  uint64_t word = 0;
+  for (size_t i = 0; i < bytes.size(); i += sizeof(word)) {
+    word = 0;
+    std::memcpy(&word, bytes.data() + i, std::min(sizeof(word), bytes.size() - i));
+    hash = sim_mix(hash ^ word);
+  }
+  return hash;
+}
+
+uint64_t hash_node(uint64_t hash, const SimNode& node) {
+  if (!node.is_directory) {
+    hash = sim_mix(hash ^ node.content.cached().size_bytes());
+    for (const SimImage::Slot& slot : node.content.cached().pages()) {
+      hash = hash_bytes(sim_mix(hash ^ slot.number), slot.page->bytes);
+    }
+    return hash;
+  }
+  for (const SimEntry& entry : node.entries->list()) {
+    hash = hash_bytes(sim_mix(hash ^ entry.name.size()), std::as_bytes(std::span(entry.name)));
+    hash = hash_node(hash, *entry.node);
+  }
+  return sim_mix(hash ^ node.entries->list().size());
+}
 
 bool contains(const SimNode& directory, const SimNode& node) {
   if (&directory == &node) return true;
@@ -312,6 +339,8 @@ SimTree SimTree::after_power_cut(std::span<const SimChange> changes,
   }
   return cut;
 }
+
+uint64_t SimTree::content_hash() const { return hash_node(0, *root_); }
 
 SimTree SimTree::copy() const {
   Twins twins;

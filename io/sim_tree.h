@@ -73,6 +73,8 @@ class SimTree {
                                         std::span<const Fate> fates) const;
   /// The same tree with the same unsynced changes: what the death of all processes leaves.
   [[nodiscard]] SimTree copy() const;
+  /// Of all names and bytes as processes see them; node numbers and unsynced changes do not matter.
+  [[nodiscard]] uint64_t content_hash() const;
 
  private:
   explicit SimTree(std::shared_ptr<SimNode> root) : root_(std::move(root)) {}

@@ -6,13 +6,13 @@
 // whose arrays can be read. NPK_SEED repeats a run; NPK_SIM_PERCENT runs a part of them.
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
+#include "bindings/cli/torture/random_operations.h"
+#include "core/store/names.h"
 #include "core/store/store_handle.h"
 #include "io/sim_env.h"
 #include "npk/internal/text.h"
 #include "tests/support/child_process.h"
-#include "tests/support/random_operations.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/support.h"
 
@@ -51,6 +51,19 @@ StoreOptions options_of(Durability durability) {
   options.log_bytes = 64 << 10;
   options.lock_timeout_ms = 100;
   return options;
+}
+
+const std::vector<int> kErrors = {EIO, ENOSPC, EDQUOT, EINTR};
+
+/// Temporary files in the store's directory.
+std::string temporary_files(SimEnv& env) {
+  std::string text;
+  const auto names = env.list(kPath);
+  if (!names.is_ok()) return names.status().to_string();
+  for (const std::string& name : *names) {
+    if (name.ends_with(internal::kTemporarySuffix)) text += concat(' ', name);
+  }
+  return text;
 }
 
 class Simulated : public ::testing::Test {
@@ -137,7 +150,9 @@ class Simulated : public ::testing::Test {
     auto again = open_store(env, kPath, options);
     if (!again.is_ok()) return concat("then open: ", again.status().to_string());
     const std::string text = content_difference(*again, model);
-    return text.empty() ? text : concat("then, after ", to_string(operation), ": ", text);
+    if (!text.empty()) return concat("then, after ", to_string(operation), ": ", text);
+    const std::string left = temporary_files(env);
+    return left.empty() ? left : concat("then temporary files are left:", left);
   }
 
   static std::string describe(const Workload& work) {
@@ -211,7 +226,7 @@ TEST_F(Simulated, KilledAtEveryCallItIsOldOrNewAndLosesNothing) {
       ++states_;
     }
   }
-  std::printf("states after a kill: %llu\n", static_cast<unsigned long long>(states_));
+  print_count("simulated crash states checked", states_);
 }
 
 TEST_F(Simulated, CutOffFromPowerAtEveryCallInModePowerItIsOldOrNewAndLosesNothing) {
@@ -238,7 +253,7 @@ TEST_F(Simulated, CutOffFromPowerAtEveryCallInModePowerItIsOldOrNewAndLosesNothi
       }
     }
   }
-  std::printf("states after a power cut: %llu\n", static_cast<unsigned long long>(states_));
+  print_count("simulated crash states checked", states_);
 }
 
 TEST_F(Simulated, CutOffFromPowerInModeProcessItOpensAndEveryArrayCanBeRead) {
@@ -268,7 +283,7 @@ TEST_F(Simulated, CutOffFromPowerInModeProcessItOpensAndEveryArrayCanBeRead) {
       }
     }
   }
-  std::printf("states after a power cut: %llu\n", static_cast<unsigned long long>(states_));
+  print_count("simulated crash states checked", states_);
 }
 
 /// What went wrong with the handle that got an error: once the fault is over it shows the state
@@ -287,6 +302,13 @@ std::string handle_finding(ParallelIO& store, const Workload& work, size_t ackno
   return before.empty() ? before : content_difference(store, work.states[acknowledged + 1]);
 }
 
+/// What a process still holds that has closed all its stores.
+std::string leak(const SimEnv& env) {
+  if (env.open_file_count() + env.mapping_count() + env.held_lock_count() == 0) return {};
+  return concat(env.open_file_count(), " files, ", env.mapping_count(), " mappings and ",
+                env.held_lock_count(), " locks are left");
+}
+
 TEST_F(Simulated, WhateverCallFailsItSaysSoAndTheStoreIsAsBeforeOrAsAfter) {
   uint64_t refused = 0;
   for (uint64_t i = workloads(150); i > 0; --i) {
@@ -297,7 +319,7 @@ TEST_F(Simulated, WhateverCallFailsItSaysSoAndTheStoreIsAsBeforeOrAsAfter) {
       io::SimFault fault;
       fault.at_call = call;
       fault.calls = kFallibleCalls;
-      fault.error_number = random_.chance(0.5) ? ENOSPC : EIO;
+      fault.error_number = random_.pick(kErrors);
       fault.effect = random_effect();
       fault.repeat = random_.chance(0.5) ? 1 : io::SimFault::kForEver;
       fault.seed = random_.next();
@@ -319,6 +341,8 @@ TEST_F(Simulated, WhateverCallFailsItSaysSoAndTheStoreIsAsBeforeOrAsAfter) {
             << progress.status.to_string();
         ++refused;
       }
+      store = Status::failed_precondition("closed");
+      ASSERT_EQ(leak(env), "") << where;
       env.kill();
       ASSERT_EQ(finding(env.disk()->after_kill(), work, progress), "")
           << where << "\n"
@@ -327,8 +351,8 @@ TEST_F(Simulated, WhateverCallFailsItSaysSoAndTheStoreIsAsBeforeOrAsAfter) {
     }
   }
   EXPECT_GT(refused, 0u);
-  std::printf("states after a failed call: %llu; operations that gave an error: %llu\n",
-              static_cast<unsigned long long>(states_), static_cast<unsigned long long>(refused));
+  print_count("failed calls", states_);
+  print_count("operations that a failed call made fail", refused);
 }
 
 }  // namespace
