@@ -123,7 +123,10 @@ Result<std::vector<std::string>> PosixEnv::list(const std::string& directory) {
   struct Close {
     void operator()(DIR* stream) const { ::closedir(stream); }
   };
-  const std::unique_ptr<DIR, Close> stream(::opendir(directory.c_str()));
+  std::unique_ptr<DIR, Close> stream;
+  do {
+    stream.reset(::opendir(directory.c_str()));
+  } while (stream == nullptr && errno == EINTR);
   if (stream == nullptr) return errno_status(errno, "list the directory", directory);
   std::vector<std::string> names;
   for (;;) {

@@ -37,7 +37,7 @@ BUILD_PACKAGES=(
 # … and to run everything that scripts/test runs.
 TEST_PACKAGES=(
   clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
-  python3 python3-dev python3-venv git shellcheck strace procps
+  python3 python3-dev python3-venv git shellcheck strace procps xfsprogs e2fsprogs
 )
 # shellcheck disable=SC2034
 # … and for the comparison with peers (scripts/bench search --peers).
