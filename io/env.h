@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,14 +34,20 @@ class Mapping {
   /// file system sees them. An aligned word of 8 bytes is stored in one piece, after all stores
   /// before it. Requires: the bytes lie inside the file.
   virtual void store(uint64_t offset_bytes, Bytes bytes) = 0;
+  /// Whether it shows the file's bytes, and not a copy that may have others.
+  [[nodiscard]] bool shows_file() const noexcept { return shows_file_; }
   /// Says how a range will be read; a hint, errors are of no consequence.
   enum class Advice : uint8_t { kNormal, kRandom, kSequential, kWillNeed };
   virtual void advise(Advice) {}
 
  protected:
-  Mapping(std::byte* data, uint64_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
+  Mapping(std::byte* data, uint64_t size_bytes, bool shows_file = true)
+      : data_(data), size_bytes_(size_bytes), shows_file_(shows_file) {}
   std::byte* data_;
   uint64_t size_bytes_;
+
+ private:
+  const bool shows_file_;
 };
 
 enum class MapMode : uint8_t {
@@ -89,6 +96,9 @@ class File {
   /// the process. Returns false if another open file holds it.
   virtual Result<bool> try_lock(uint64_t byte, bool shared) = 0;
   virtual Status unlock(uint64_t byte) = 0;
+  /// One of the bytes [begin, end) on which another open file holds a lock, if there is any.
+  [[nodiscard]] virtual Result<std::optional<uint64_t>> find_lock(uint64_t begin,
+                                                                  uint64_t end) const = 0;
 
  protected:
   explicit File(std::string path) : path_(std::move(path)) {}

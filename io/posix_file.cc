@@ -42,7 +42,8 @@ auto retry_interrupted(Call call) {
 
 class PosixMapping final : public Mapping {
  public:
-  PosixMapping(std::byte* data, uint64_t size_bytes) : Mapping(data, size_bytes) {}
+  PosixMapping(std::byte* data, uint64_t size_bytes, MapMode mode)
+      : Mapping(data, size_bytes, mode != MapMode::kPrivate) {}
   ~PosixMapping() override {
     if (size_bytes_ != 0) ::munmap(data_, size_bytes_);
   }
@@ -262,7 +263,7 @@ Result<std::shared_ptr<Mapping>> PosixFile::map(uint64_t length_bytes, MapMode m
   if (mode == MapMode::kShared) NPK_RETURN_IF_ERROR(check_writable("map for writing"));
   if (length_bytes == 0) {
     static std::byte nothing{};
-    return std::shared_ptr<Mapping>(std::make_shared<PosixMapping>(&nothing, 0));
+    return std::shared_ptr<Mapping>(std::make_shared<PosixMapping>(&nothing, 0, mode));
   }
   const int protection = mode == MapMode::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
   // NORESERVE: a mapping may be far longer than the file; only what is touched may cost memory.
@@ -272,7 +273,7 @@ Result<std::shared_ptr<Mapping>> PosixFile::map(uint64_t length_bytes, MapMode m
     return errno_status(errno, concat("map ", length_bytes, " bytes (mmap)"), path_);
   }
   return std::shared_ptr<Mapping>(
-      std::make_shared<PosixMapping>(static_cast<std::byte*>(address), length_bytes));
+      std::make_shared<PosixMapping>(static_cast<std::byte*>(address), length_bytes, mode));
 }
 
 bool PosixFile::is_resident(const Mapping& mapping, uint64_t offset_bytes,
@@ -332,6 +333,21 @@ Result<bool> PosixFile::try_lock(uint64_t byte, bool shared) {
 
 Status PosixFile::unlock(uint64_t byte) {
   return set_lock(byte, F_UNLCK, "unlock (fcntl F_OFD_SETLK)").status();
+}
+
+Result<std::optional<uint64_t>> PosixFile::find_lock(uint64_t begin, uint64_t end) const {
+  constexpr std::string_view kAction = "look for locks (fcntl F_OFD_GETLK)";
+  NPK_RETURN_IF_ERROR(check_range(begin, end - begin, kAction, path_));
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(begin);
+  lock.l_len = static_cast<off_t>(end - begin);
+  if (retry_interrupted([&] { return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock); }) != 0) {
+    return errno_status(errno, kAction, path_).with_offset(begin);
+  }
+  if (lock.l_type == F_UNLCK) return std::optional<uint64_t>();
+  return std::optional(std::max(begin, static_cast<uint64_t>(lock.l_start)));
 }
 
 }  // namespace npk::io

@@ -52,6 +52,8 @@ class PosixFile final : public File {
       const DirectReaderOptions& options) const override;
   Result<bool> try_lock(uint64_t byte, bool shared) override;
   Status unlock(uint64_t byte) override;
+  [[nodiscard]] Result<std::optional<uint64_t>> find_lock(uint64_t begin,
+                                                          uint64_t end) const override;
 
  private:
   [[nodiscard]] Status check_writable(std::string_view action) const;

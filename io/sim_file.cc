@@ -48,7 +48,7 @@ class SimMapping final : public Mapping {
  public:
   SimMapping(std::string path, std::shared_ptr<SimProcess> process, std::shared_ptr<SimNode> node,
              std::shared_ptr<SimView> view, uint64_t size_bytes, MapMode mode)
-      : Mapping(view != nullptr ? view->data() : &nothing_, size_bytes),
+      : Mapping(view != nullptr ? view->data() : &nothing_, size_bytes, mode != MapMode::kPrivate),
         path_(std::move(path)),
         process_(std::move(process)),
         node_(std::move(node)),
@@ -258,6 +258,13 @@ Status SimFile::unlock(uint64_t byte) {
   if (gate.is_refused()) return gate.status().with_offset(byte);
   node_->content.unlock(byte, this);
   return gate.end().with_offset(byte);
+}
+
+Result<std::optional<uint64_t>> SimFile::find_lock(uint64_t begin, uint64_t end) const {
+  NPK_RETURN_IF_ERROR(check_range(begin, end - begin, "look for locks", path_));
+  const SimGate gate(*process_, SimCalls::kLock, "look for locks", path_);
+  NPK_RETURN_IF_ERROR(gate.end().with_offset(begin));
+  return node_->content.find_lock(begin, end, this);
 }
 
 }  // namespace npk::io

@@ -30,6 +30,8 @@ class SimFile final : public File {
   Result<std::shared_ptr<Mapping>> map(uint64_t length_bytes, MapMode mode) override;
   Result<bool> try_lock(uint64_t byte, bool shared) override;
   Status unlock(uint64_t byte) override;
+  [[nodiscard]] Result<std::optional<uint64_t>> find_lock(uint64_t begin,
+                                                          uint64_t end) const override;
 
  private:
   [[nodiscard]] Status check_writable(std::string_view action) const;

@@ -303,6 +303,14 @@ uint64_t SimContent::lock_count(const void* owner) const {
       locks_.begin(), locks_.end(), [&](const Lock& lock) { return lock.owner == owner; }));
 }
 
+std::optional<uint64_t> SimContent::find_lock(uint64_t begin, uint64_t end,
+                                              const void* owner) const {
+  for (const Lock& lock : locks_) {
+    if (lock.owner != owner && lock.byte >= begin && lock.byte < end) return lock.byte;
+  }
+  return std::nullopt;
+}
+
 void SimContent::copy_from(const SimContent& other) {
   cached_ = other.cached_;
   durable_ = other.durable_;

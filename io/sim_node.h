@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,9 @@ class SimContent {
   void unlock(uint64_t byte, const void* owner);
   void unlock_all(const void* owner);
   [[nodiscard]] uint64_t lock_count(const void* owner) const;
+  /// A byte of [begin, end) that another owner has locked.
+  [[nodiscard]] std::optional<uint64_t> find_lock(uint64_t begin, uint64_t end,
+                                                  const void* owner) const;
 
   // For copies of the whole disk: a fresh content becomes ...
   /// ... the same with its unsynced changes, without views and locks;

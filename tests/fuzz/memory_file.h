@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "io/file_rules.h"
 
@@ -40,6 +41,9 @@ class MemoryFile final : public io::File {
   Status sync() override { return refused("sync"); }
   Result<bool> try_lock(uint64_t, bool) override { return refused("lock"); }
   Status unlock(uint64_t) override { return refused("unlock"); }
+  [[nodiscard]] Result<std::optional<uint64_t>> find_lock(uint64_t, uint64_t) const override {
+    return std::optional<uint64_t>();
+  }
 
  private:
   class View final : public io::Mapping {

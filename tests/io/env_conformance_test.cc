@@ -236,6 +236,7 @@ class TextFile final : public File {
   Result<std::shared_ptr<Mapping>> map(uint64_t, MapMode) override { return refuse(); }
   Result<bool> try_lock(uint64_t, bool) override { return refuse(); }
   Status unlock(uint64_t) override { return refuse(); }
+  Result<std::optional<uint64_t>> find_lock(uint64_t, uint64_t) const override { return refuse(); }
 
  private:
   static Status refuse() { return Status::unsupported("only reads"); }

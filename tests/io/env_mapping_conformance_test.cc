@@ -195,6 +195,36 @@ TEST_P(EveryEnv, LocksReachAnyByteThatAFileCanHave) {
   NPK_EXPECT_OK(a->unlock(77));
 }
 
+TEST_P(EveryEnv, FindsTheLocksOfOtherOpenFiles) {
+  const auto a = make("file", "");
+  const auto b = open("file", OpenMode::kRead);
+  const auto find = [&](uint64_t begin, uint64_t end) {
+    const auto found = a->find_lock(begin, end);
+    EXPECT_TRUE(found.is_ok()) << found.status().to_string();
+    return found.is_ok() ? *found : std::nullopt;
+  };
+  EXPECT_EQ(find(0, uint64_t{1} << 62), std::nullopt);
+  EXPECT_TRUE(a->try_lock(3, false).value_or(false));
+  EXPECT_EQ(find(0, uint64_t{1} << 62), std::nullopt) << "its own is no other's";
+  const uint64_t far = uint64_t{1} << 60;
+  EXPECT_TRUE(b->try_lock(far, true).value_or(false));
+  EXPECT_TRUE(b->try_lock(9, true).value_or(false));
+  EXPECT_EQ(find(0, 10), 9u);
+  EXPECT_EQ(find(9, 10), 9u);
+  EXPECT_EQ(find(4, 9), std::nullopt);
+  EXPECT_EQ(find(10, uint64_t{1} << 62), far);
+  NPK_ASSERT_OK(b->unlock(9));
+  EXPECT_EQ(find(0, far), std::nullopt);
+  NPK_EXPECT_ERROR(a->find_lock(1, UINT64_MAX), kResourceExhausted, "locks");
+}
+
+TEST_P(EveryEnv, SharedMappingsShowTheFileAndPrivateOnesACopy) {
+  const auto file = make("file", "bytes");
+  EXPECT_TRUE(map(*file, 5, MapMode::kRead)->shows_file());
+  EXPECT_TRUE(map(*file, 5, MapMode::kShared)->shows_file());
+  EXPECT_FALSE(map(*file, 5, MapMode::kPrivate)->shows_file());
+}
+
 TEST_P(EveryEnv, AgreesWithAVectorThroughRandomWritesAndStores) {
   std::mt19937_64 random(testing::test_seed());
   constexpr uint64_t kMost = 50'000;
