@@ -60,6 +60,7 @@ class Bench {
   Status run() {
     Measurements::print_heading();
     NPK_RETURN_IF_ERROR(run_small_writes());
+    NPK_RETURN_IF_ERROR(run_snapshots());
     NPK_RETURN_IF_ERROR(run_reads());
     NPK_RETURN_IF_ERROR(run_open());
     NPK_RETURN_IF_ERROR(run_power());
@@ -142,6 +143,37 @@ class Bench {
                         &few_[i * kWidth], kRowBytes);
           }
           return Status();
+        }});
+  }
+
+  /// What an open snapshot costs a writer. Floor: the same without one. Each replace finds another
+  /// snapshot, so that it must save all its rows.
+  Status run_snapshots() {
+    NPK_ASSIGN_OR_RETURN(ParallelIO store, make_store("snapshot.npk", Durability::kProcess));
+    NPK_ASSIGN_OR_RETURN(ParallelIO other, make_store("none.npk", Durability::kProcess));
+    std::optional<Snapshot> snapshot;
+    std::vector<Rows> selections;
+    for (size_t i = 0; i < kLists; ++i) selections.push_back(scattered(i, kFewRows));
+    const auto take = [&](size_t) {
+      auto taken = store.snapshot();
+      if (!taken.is_ok()) return taken.status();
+      snapshot.emplace(*std::move(taken));
+      return Status();
+    };
+    NPK_RETURN_IF_ERROR(figures_.add("take a snapshot", rounds(2'000), {}, {take}, {}));
+    NPK_RETURN_IF_ERROR(
+        figures_.add("append 100 rows beside a snapshot, process", rounds(5'000), at_most_floors(2),
+                     {[&](size_t) { return store.append_rows("a", rows_of(few_)); }},
+                     {[&](size_t) { return other.append_rows("a", rows_of(few_)); }}));
+    return figures_.add(
+        "replace 100 scattered rows and save them for a snapshot, process", rounds(5'000),
+        at_most_floors(2),
+        {[&](size_t round) {
+           return store.replace_rows("a", rows_of(few_), selections[round % kLists]);
+         },
+         take},
+        {[&](size_t round) {
+          return other.replace_rows("a", rows_of(few_), selections[(round + 7) % kLists]);
         }});
   }
 

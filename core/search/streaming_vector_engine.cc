@@ -11,7 +11,7 @@ using internal::SearchedRows;
 
 /// Runs `search` on one committed state of the array.
 template <typename T, typename Search>
-Result<T> on_pinned_rows(const ParallelIO& store, std::string_view name, Search&& search) {
+Result<T> on_pinned_rows(const StoreReader& store, std::string_view name, Search&& search) {
   std::optional<T> answer;
   NPK_RETURN_IF_ERROR(
       internal::with_rows(store, name, [&](const internal::PinnedRows& pinned) -> Status {
@@ -34,7 +34,7 @@ Result<T> on_pinned_rows(const ParallelIO& store, std::string_view name, Search&
 
 }  // namespace
 
-Result<TopK> StreamingVectorEngine::top_k(const ParallelIO& store, std::string_view name,
+Result<TopK> StreamingVectorEngine::top_k(const StoreReader& store, std::string_view name,
                                           const ArrayView& query,
                                           const SearchOptions& options) const {
   return on_pinned_rows<TopK>(store, name, [&](const SearchedRows& rows) {
@@ -42,7 +42,7 @@ Result<TopK> StreamingVectorEngine::top_k(const ParallelIO& store, std::string_v
   });
 }
 
-Result<TopK> StreamingVectorEngine::range_search(const ParallelIO& store, std::string_view name,
+Result<TopK> StreamingVectorEngine::range_search(const StoreReader& store, std::string_view name,
                                                  const ArrayView& query,
                                                  const SearchOptions& options) const {
   return on_pinned_rows<TopK>(store, name, [&](const SearchedRows& rows) {
@@ -50,7 +50,7 @@ Result<TopK> StreamingVectorEngine::range_search(const ParallelIO& store, std::s
   });
 }
 
-Result<Array> StreamingVectorEngine::streaming_batch_compute(const ParallelIO& store,
+Result<Array> StreamingVectorEngine::streaming_batch_compute(const StoreReader& store,
                                                              std::string_view name,
                                                              const ArrayView& queries,
                                                              const SearchOptions& options) const {
@@ -60,7 +60,7 @@ Result<Array> StreamingVectorEngine::streaming_batch_compute(const ParallelIO& s
 }
 
 Result<std::vector<TopK>> StreamingVectorEngine::streaming_multi_query_top_k(
-    const ParallelIO& store, std::string_view name, const ArrayView& queries,
+    const StoreReader& store, std::string_view name, const ArrayView& queries,
     const SearchOptions& options) const {
   return on_pinned_rows<std::vector<TopK>>(store, name, [&](const SearchedRows& rows) {
     return internal::search_rows(rows, queries, options, Extent::kTopK);

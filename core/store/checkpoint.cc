@@ -3,7 +3,8 @@
 // 1. The page says that a change is under way, so that a kill anywhere below leads to recovery.
 // 2. Sync the log and the changed arrays' rows: from here on the log alone can repeat everything,
 //    and the sidecars to come speak of rows that are there.
-// 3. Write the changed bitmaps and sidecars to temporary files and sync them; rename the bitmaps;
+// 3. Write the changed bitmaps and sidecars, and the history of changes, to temporary files and
+//    sync them; rename the bitmaps;
 //    sync the directory if sidecars will speak of names that are new in it; rename the sidecars. A
 //    sidecar names the last record that it holds, so after a crash here the old log is folded onto
 //    a mix of old and new sidecars with the same result.
@@ -11,13 +12,15 @@
 // 5. Make the other log ready and sync the directory: all those names survive.
 // 6. Write and sync the older slot of STORE with the next checkpoint's number: this is the moment.
 //    Until then the old slot and the old log count, from then on the new ones.
-// 7. Remove what only the old state needed: ended generations, older bitmaps.
+// 7. Remove what only the old state needed: ended generations, older bitmaps. While a snapshot is
+//    open, rows files and before-images that it may need stay, and a later checkpoint removes them.
 // Many files are synced by one call for the file system, few one by one.
 #include <algorithm>
 
 #include "core/store/codec.h"
 #include "core/store/names.h"
 #include "core/store/sidecar.h"
+#include "core/store/snapshot_pins.h"
 #include "core/store/store_core.h"
 #include "npk/internal/text.h"
 #include "simd/crc32c.h"
@@ -47,8 +50,12 @@ Status StoreCore::close() {
   return checkpoint_in_turn();
 }
 
-Status StoreCore::checkpoint_in_turn() {
-  if (committed_.position.offset_bytes == 0) return {};
+Status StoreCore::checkpoint_in_turn(std::span<const std::string> unborn) {
+  if (committed_.position.offset_bytes == 0 &&
+      committed_.position.next_record == committed_.superblock.first_record) {
+    remove_ended({}, unborn);
+    return {};
+  }
   std::vector<StatePtr> dirty;
   for (const auto& [name, state] : committed_.catalog) {
     const auto sidecar = committed_.sidecars.find(state->stem);
@@ -108,7 +115,7 @@ Status StoreCore::checkpoint_in_turn() {
   committed_.garbage.clear();
   committed_.garbage_bytes = 0;
   reserved_log_bytes_ = 0;
-  remove_unneeded(stale);  // 7
+  remove_ended(std::move(stale), unborn);  // 7
   publish_page(true);
   return {};
 }
@@ -135,6 +142,9 @@ Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_
     return directory_.env->rename(path + std::string(kTemporarySuffix), path);
   };
   const auto write_all = [&]() -> Status {
+    NPK_ASSIGN_OR_RETURN(const auto history, encode_history());
+    sidecars.emplace_back(kChangesFile);
+    NPK_RETURN_IF_ERROR(write_temporary(sidecars.back(), history, !whole_filesystem));
     for (const StatePtr& state : dirty) {
       std::string bitmap;
       if (!state->deleted->empty()) {
@@ -161,6 +171,7 @@ Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_
   };
   const Status written = write_all();
   if (!written.is_ok()) {  // A full disk, say: what was not renamed is of no use.
+    remove_unneeded({std::string(kChangesFile) + std::string(kTemporarySuffix)});
     for (const StatePtr& state : dirty) {
       const std::string bitmap = deleted_file(state->stem, state->generation, state->last_record);
       remove_unneeded({sidecar_file(state->stem) + std::string(kTemporarySuffix),
@@ -188,6 +199,26 @@ Result<std::shared_ptr<io::File>> StoreCore::prepare_log(uint32_t index) {
   }
   NPK_ASSIGN_OR_RETURN(auto file, directory_.env->open(path, io::OpenMode::kCreateOrOpen));
   return std::shared_ptr<io::File>(std::move(file));
+}
+
+void StoreCore::remove_ended(std::vector<std::string> files, std::span<const std::string> unborn) {
+  const uint64_t now = committed_.position.next_record - 1;
+  const auto pins = SnapshotPins::find(*lock_file_);
+  const uint64_t lowest_pin = !pins.is_ok() ? 0 : *pins ? (*pins)->lowest : UINT64_MAX;
+  const bool is_kept = lowest_pin < now;
+  const uint64_t ended_kept = page_->load(SharedPage::kEndedKept);
+  if (ended_kept != 0 || page_->load(SharedPage::kMayHaveImages) != 0) {
+    std::vector<std::string> kept(unborn.begin(), unborn.end());
+    if (is_kept) kept.insert(kept.end(), files.begin(), files.end());
+    const auto are_removed = remove_orphans(committed_, kept, ended_kept);
+    if (are_removed.is_ok() && *are_removed) page_->store(SharedPage::kEndedKept, 0);
+    if (are_removed.is_ok() && lowest_pin == UINT64_MAX) {
+      page_->store(SharedPage::kMayHaveImages, 0);
+    }
+  }
+  const auto is_rows = [](const std::string& name) { return file_kind(name) == FileKind::kRows; };
+  if (is_kept && std::erase_if(files, is_rows) != 0) page_->store(SharedPage::kEndedKept, now);
+  remove_unneeded(files);
 }
 
 void StoreCore::remove_unneeded(const std::vector<std::string>& files) {

@@ -8,7 +8,8 @@
 //    removes them.
 // 3. durability power: sync those rows and the directory, so that the log never speaks of what
 //    could be missing. Rows that travel in the log need no sync of their own.
-// 4. The shared page says that a commit is under way. The records go to the log by one positioned
+// 4. The shared page says that a commit is under way. If a snapshot is open, the rows that will be
+//    replaced are saved for it (before_images.h). The records go to the log by one positioned
 //    write (power: and one sync). This is the commit: from here on, whoever takes the lock next
 //    finds the records and applies them again; a part of them fails its checksum and is nothing.
 // 5. Apply: replaced rows are stored into the mapping, with the array's epoch odd meanwhile. Every
@@ -18,6 +19,7 @@
 #include <array>
 
 #include "core/store/names.h"
+#include "core/store/snapshot_pins.h"
 #include "core/store/store_core.h"
 #include "npk/internal/text.h"
 
@@ -55,17 +57,19 @@ Result<StoreCore::WriteTurn> StoreCore::begin_write(uint32_t timeout_ms) {
   }
   NPK_ASSIGN_OR_RETURN(WriterLock lock,
                        WriterLock::acquire(*directory_.env, *lock_file_, {false, timeout_ms}));
+  bool must_recover = false;
   bool must_checkpoint = false;
   {
     const std::lock_guard position(position_mutex_);
     const bool valid = page_is_valid();
-    if (!valid || page_->load(SharedPage::kWriting) != 0) {
+    must_recover = !valid || page_->load(SharedPage::kWriting) != 0;
+    if (must_recover) {
       NPK_ASSIGN_OR_RETURN(must_checkpoint, recover(valid));
     } else {
       NPK_RETURN_IF_ERROR(refresh_locked());
     }
   }
-  if (must_checkpoint) NPK_RETURN_IF_ERROR(checkpoint_in_turn());
+  if (must_recover) NPK_RETURN_IF_ERROR(finish_recovery(must_checkpoint));
   return WriteTurn{std::move(mutex), std::move(lock)};
 }
 
@@ -91,7 +95,7 @@ Status StoreCore::commit_in_turn(Durability durability, const Plan& plan) {
   if (committed_.position.offset_bytes > 0 &&
       (committed_.position.offset_bytes + bytes > options_.log_bytes / 4 * 3 ||
        committed_.garbage_bytes > kGarbageLimitBytes)) {
-    NPK_RETURN_IF_ERROR(checkpoint_in_turn());
+    NPK_RETURN_IF_ERROR(checkpoint_in_turn(transaction.made()));
   }
   NPK_RETURN_IF_ERROR(transaction.prepare());
   if (synced) NPK_RETURN_IF_ERROR(sync_before_commit(transaction));
@@ -99,6 +103,11 @@ Status StoreCore::commit_in_turn(Durability durability, const Plan& plan) {
   NPK_RETURN_IF_ERROR(reserve_log(bytes, synced));
 
   page_->store(SharedPage::kWriting, 1);
+  const Status saved = save_before_images(transaction);
+  if (!saved.is_ok()) {
+    page_->store(SharedPage::kWriting, 0);  // Nothing is in the log yet.
+    return saved;
+  }
   const Status written = transaction.builder().write(
       *committed_.log, committed_.superblock.log_seed(), synced, committed_.position);
   if (!written.is_ok()) {
@@ -120,7 +129,7 @@ Status StoreCore::sync_before_commit(const Transaction& transaction) {
     const Status synced = file->sync();
     if (!synced.is_ok()) return poison(synced);
   }
-  if (!transaction.made_files()) return {};
+  if (transaction.made().empty()) return {};
   const Status synced = directory_.env->sync_directory(directory_.path);
   return synced.is_ok() ? synced : poison(synced);
 }
@@ -147,6 +156,18 @@ Status StoreCore::reserve_log(uint64_t bytes, bool synced) {
     if (!done.is_ok()) return poison(done);
   }
   reserved_log_bytes_ = target;
+  return {};
+}
+
+Status StoreCore::save_before_images(const Transaction& transaction) {
+  if (transaction.applications().empty()) return {};
+  NPK_ASSIGN_OR_RETURN(const auto pins, SnapshotPins::find(*lock_file_));
+  if (!pins) return {};
+  page_->store(SharedPage::kMayHaveImages, 1);
+  NPK_RETURN_IF_ERROR(image_writer_.save(
+      *directory_.env, transaction.applications(),
+      {committed_.position.next_record, committed_.superblock.first_record, pins->highest}));
+  page_->store(SharedPage::kImages, page_->load(SharedPage::kImages) + 1);
   return {};
 }
 

@@ -193,6 +193,20 @@ std::shared_ptr<const DeletedRows> DeletedRows::with_range(uint64_t begin, uint6
   return with_blocks(std::move(entries));
 }
 
+std::vector<std::byte> DeletedRows::encode_added(const DeletedRows& before) const {
+  RoaringEncoder encoder;
+  for (const Entry& entry : entries_) {
+    const Block* const old = before.find_block(entry.index);
+    if (old == entry.block.get()) continue;
+    std::array<uint64_t, kBlockRows / 64> added = entry.block->deleted;
+    for (size_t word = 0; old != nullptr && word < added.size(); ++word) {
+      added[word] &= ~old->deleted[word];
+    }
+    encoder.add_block(entry.index * kBlockRows, added);
+  }
+  return std::move(encoder).finish();
+}
+
 std::vector<std::byte> DeletedRows::encode() const {
   RoaringEncoder encoder;
   for (const Entry& entry : entries_) {

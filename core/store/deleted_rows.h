@@ -55,6 +55,8 @@ class DeletedRows {
   [[nodiscard]] Result<std::shared_ptr<const DeletedRows>> with_encoded(
       std::span<const std::byte> bytes, uint64_t row_count) const;
 
+  /// Portable 64-bit roaring bytes of the rows that `before` has not.
+  [[nodiscard]] std::vector<std::byte> encode_added(const DeletedRows& before) const;
   /// Portable 64-bit roaring bytes of the whole set.
   [[nodiscard]] std::vector<std::byte> encode() const;
   /// Errors: Corruption (with the offset) for bytes that are no valid bitmap, or rows at or beyond

@@ -15,15 +15,6 @@ namespace {
 
 constexpr uint64_t kChecksumBytes = 4;  // Ends a file of deleted rows.
 
-Result<std::vector<std::byte>> read_whole(const Directory& directory, const std::string& name) {
-  NPK_ASSIGN_OR_RETURN(const auto file,
-                       directory.env->open(directory.file(name), io::OpenMode::kRead));
-  NPK_ASSIGN_OR_RETURN(const uint64_t size, file->size_bytes());
-  std::vector<std::byte> bytes(size);
-  NPK_RETURN_IF_ERROR(file->read_at(0, bytes));
-  return bytes;
-}
-
 Result<std::shared_ptr<const DeletedRows>> decode_deleted(std::span<const std::byte> bytes,
                                                           uint64_t rows, uint64_t count) {
   if (bytes.size() < kChecksumBytes) {
@@ -279,6 +270,15 @@ Status check_array_count(const Directory& directory, std::span<const std::string
 }
 
 }  // namespace
+
+Result<std::vector<std::byte>> read_whole(const Directory& directory, const std::string& name) {
+  NPK_ASSIGN_OR_RETURN(const auto file,
+                       directory.env->open(directory.file(name), io::OpenMode::kRead));
+  NPK_ASSIGN_OR_RETURN(const uint64_t size, file->size_bytes());
+  std::vector<std::byte> bytes(size);
+  NPK_RETURN_IF_ERROR(file->read_at(0, bytes));
+  return bytes;
+}
 
 Result<std::shared_ptr<const DeletedRows>> read_deleted_file(const Directory& directory,
                                                              const std::string& name, uint64_t rows,

@@ -45,6 +45,9 @@ struct Loaded {
 /// Errors: Corruption (names file and place), Unsupported, IoError, NotFound (no STORE).
 Result<Loaded> load(const Directory& directory, const LoadOptions& options);
 
+/// All bytes of a file in the directory.
+Result<std::vector<std::byte>> read_whole(const Directory& directory, const std::string& name);
+
 /// The deleted rows of an array of `rows` rows, `count` of them deleted. Errors: Corruption,
 /// IoError.
 Result<std::shared_ptr<const DeletedRows>> read_deleted_file(const Directory& directory,

@@ -114,7 +114,9 @@ Result<std::optional<Record>> LogReader::read_record(const LogPosition& at, bool
   const auto length = get_le<uint32_t>(header.data() + Layout::kLength);
   if (length < Layout::kHeaderBytes) return std::optional<Record>();
   if (chained &&
-      (record.number != at.next_record ||
+      // A log may begin with a higher number than its checkpoint says: after a restart some are
+      // left out, and the slot of STORE that says so may be damaged.
+      ((at.offset_bytes == 0 ? record.number < at.next_record : record.number != at.next_record) ||
        get_le<uint32_t>(header.data() + Layout::kPreviousChecksum) != at.previous_checksum)) {
     return std::optional<Record>();
   }
@@ -138,11 +140,12 @@ Result<LoggedCommit> LogReader::next_commit() {
   LogPosition at = position_;
   while (true) {
     NPK_ASSIGN_OR_RETURN(auto record, read_record(at, true));
-    if (!record || record->commit != position_.next_record) {
+    if (!record ||
+        record->commit != (commit.records.empty() ? *record : commit.records[0]).number) {
       return LoggedCommit{{}, position_};
     }
     at.previous_checksum = record->checksum;
-    at.next_record++;
+    at.next_record = record->number + 1;
     at.offset_bytes = align(at.offset_bytes + record->length_bytes, kRecordAlignment);
     const uint16_t flags = record->flags;
     commit.records.push_back(*std::move(record));

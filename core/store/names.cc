@@ -1,6 +1,7 @@
 #include "core/store/names.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "npk/internal/text.h"
 
@@ -117,9 +118,22 @@ std::string deleted_file(std::string_view stem, uint64_t generation, uint64_t re
   return concat(stem, ".", generation, ".deleted.", record);
 }
 
+std::string before_images_path(std::string_view rows_path, uint64_t log_first_record) {
+  return concat(split_last(rows_path).first, ".before.", log_first_record);
+}
+
+std::optional<BeforeImagesFile> parse_before_images_file(std::string_view file_name) {
+  if (file_kind(file_name) != FileKind::kBeforeImages) return std::nullopt;
+  const auto [head, number] = split_last(file_name);
+  BeforeImagesFile file{concat(split_last(head).first, ".rows"), 0};
+  std::from_chars(number.data(), number.data() + number.size(), file.log_first_record);
+  return file;
+}
+
 FileKind file_kind(std::string_view file_name) {
   if (file_name == kStoreFile) return FileKind::kStore;
   if (file_name == kLockFile) return FileKind::kLock;
+  if (file_name == kChangesFile) return FileKind::kChanges;
   if (file_name == "log.0" || file_name == "log.1") return FileKind::kLog;
   const auto [head, last] = split_last(file_name);
   if (last.empty() || head.empty()) return FileKind::kForeign;
@@ -131,6 +145,7 @@ FileKind file_kind(std::string_view file_name) {
   if (is_number(last)) {
     const auto [stem, word] = split_last(head);
     if (word == "deleted" && is_number(split_last(stem).second)) return FileKind::kDeleted;
+    if (word == "before" && is_number(split_last(stem).second)) return FileKind::kBeforeImages;
   }
   return FileKind::kForeign;
 }

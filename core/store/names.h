@@ -16,6 +16,7 @@ inline constexpr size_t kMaxStemBytes = 200;
 
 inline constexpr std::string_view kStoreFile = "STORE";
 inline constexpr std::string_view kLockFile = "LOCK";
+inline constexpr std::string_view kChangesFile = "CHANGES";
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 inline constexpr std::string_view kSidecarSuffix = ".meta";
 
@@ -37,14 +38,25 @@ std::string sidecar_file(std::string_view stem);
 std::string rows_file(std::string_view stem, uint64_t generation);
 std::string deleted_file(std::string_view stem, uint64_t generation, uint64_t record);
 
+/// The file of before-images beside a rows file, for the log whose first record is this.
+std::string before_images_path(std::string_view rows_path, uint64_t log_first_record);
+struct BeforeImagesFile {
+  std::string rows_file;
+  uint64_t log_first_record = 0;
+};
+/// Nothing if it is not the name of one.
+std::optional<BeforeImagesFile> parse_before_images_file(std::string_view file_name);
+
 /// What a file in a store's directory is, by its name.
 enum class FileKind : uint8_t {
   kStore,
   kLock,
   kLog,
+  kChanges,
   kSidecar,
   kRows,
   kDeleted,
+  kBeforeImages,
   kTemporary,
   kForeign
 };

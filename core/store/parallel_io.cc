@@ -1,51 +1,19 @@
 // ParallelIO: the public face of the store. Each method is a plan for StoreCore or a read of it.
 #include <algorithm>
 
-#include "core/store/row_copy.h"
+#include "core/store/snapshot_state.h"
 #include "core/store/store_handle.h"
 #include "npk/internal/text.h"
 #include "npk/store.h"
 
 namespace npk {
 
-using internal::ArrayState;
-using internal::Catalog;
 using internal::StatePtr;
 using internal::StoreCore;
 using internal::StoreHandle;
 using internal::Transaction;
 
 namespace {
-
-using Mapped = std::shared_ptr<io::Mapping>;
-
-Status scalar_has_no_rows(std::string_view name) {
-  return Status::invalid_argument(
-      internal::concat("array '", name, "' is 0-d and has no rows; load_array reads it"));
-}
-
-Result<std::vector<uint64_t>> resolve(const ArrayState& state, const Rows& rows) {
-  auto list = rows.resolve(state.live_rows());
-  if (list.is_ok()) return list;
-  return std::move(list).status().with_context(internal::concat("array '", state.name, "'"));
-}
-
-ArrayMetadata describe(const ArrayState& state) {
-  ArrayMetadata metadata;
-  metadata.name = state.name;
-  metadata.dtype = state.dtype;
-  metadata.shape = state.shape_of(state.live_rows());
-  metadata.row_bytes = state.row_bytes();
-  metadata.physical_rows = state.rows;
-  metadata.deleted_rows = state.deleted->count();
-  metadata.generation = state.generation;
-  metadata.size_bytes = state.size_bytes();
-  metadata.rows_file = state.file->path().substr(state.file->path().rfind('/') + 1);
-  metadata.created_us = state.created_us;
-  metadata.modified_us = state.modified_us;
-  metadata.attributes = state.attributes;
-  return metadata;
-}
 
 Status apply_batch(StoreCore& core, Durability durability, const WriteBatch& batch) {
   return core.commit(durability, [&](Transaction& transaction) -> Status {
@@ -175,23 +143,22 @@ Status ParallelIO::reset() {
 
 // ---- Reading. ----
 
-Result<Array> ParallelIO::load_array(std::string_view name) const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  Result<Array> loaded = Status::internal("nothing was read");
-  NPK_RETURN_IF_ERROR(core->read_array(name, [&](const StatePtr& state, const Mapped& rows) {
-    loaded = Array::uninitialized(state->dtype, state->shape_of(state->live_rows()));
-    if (!loaded.is_ok()) return loaded.status();
-    copy_row_range(*state, rows->data(), 0, state->live_rows(), loaded->mutable_data());
-    return Status();
-  }));
-  return loaded;
+Result<std::shared_ptr<internal::ArraySource>> ParallelIO::source() const {
+  NPK_ASSIGN_OR_RETURN(auto core, handle_->shared_core());
+  return std::shared_ptr<internal::ArraySource>(std::move(core));
+}
+
+Result<Snapshot> ParallelIO::snapshot() const {
+  NPK_ASSIGN_OR_RETURN(const auto core, handle_->shared_core());
+  NPK_ASSIGN_OR_RETURN(auto state, StoreCore::take_snapshot(core));
+  return Snapshot(std::move(state));
 }
 
 Result<ArrayView> ParallelIO::get_array_view(std::string_view name) const {
   NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
   ArrayView view;
-  NPK_RETURN_IF_ERROR(
-      core->read_array(name, [&](const StatePtr& state, const Mapped& rows) -> Status {
+  NPK_RETURN_IF_ERROR(core->read_array(
+      name, [&](const StatePtr& state, const std::shared_ptr<io::Mapping>& rows) -> Status {
         uint64_t first = 0;
         if (!state->deleted->empty()) {
           const auto run = state->deleted->next_live_run(0, state->rows);
@@ -210,83 +177,15 @@ Result<ArrayView> ParallelIO::get_array_view(std::string_view name) const {
   return view;
 }
 
-Result<Array> ParallelIO::read_rows(std::string_view name, const Rows& selection) const {
+Result<uint64_t> ParallelIO::commit_number() const {
   NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  Result<Array> read = Status::internal("nothing was read");
-  NPK_RETURN_IF_ERROR(
-      core->read_array(name, [&](const StatePtr& state, const Mapped& rows) -> Status {
-        if (state->is_scalar) return scalar_has_no_rows(name);
-        if (const auto run = selection.contiguous(state->live_rows())) {
-          read = Array::uninitialized(state->dtype, state->shape_of(run->second - run->first));
-          if (!read.is_ok()) return read.status();
-          copy_row_range(*state, rows->data(), run->first, run->second, read->mutable_data());
-          return {};
-        }
-        NPK_ASSIGN_OR_RETURN(const auto list, resolve(*state, selection));
-        read = Array::uninitialized(state->dtype, state->shape_of(list.size()));
-        if (!read.is_ok()) return read.status();
-        copy_row_list(*state, rows->data(), list, read->mutable_data());
-        return {};
-      }));
-  return read;
+  return core->commit_number();
 }
 
-Status ParallelIO::read_rows_into(std::string_view name, std::span<const int64_t> rows,
-                                  std::span<std::byte> out) const {
+Result<RowChanges> ParallelIO::rows_changed_since(std::string_view name,
+                                                  uint64_t commit_number) const {
   NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  const Rows selection = Rows::list({rows.begin(), rows.end()});
-  return core->read_array(name, [&](const StatePtr& state, const Mapped& mapping) -> Status {
-    if (state->is_scalar) return scalar_has_no_rows(name);
-    NPK_ASSIGN_OR_RETURN(const auto list, resolve(*state, selection));
-    if (out.size() != list.size() * state->row_bytes()) {
-      return Status::invalid_argument(internal::concat(list.size(), " rows of array '", name,
-                                                       "' need ", list.size() * state->row_bytes(),
-                                                       " bytes, but the output has ", out.size()));
-    }
-    copy_row_list(*state, mapping->data(), list, out.data());
-    return {};
-  });
-}
-
-Result<bool> ParallelIO::has_array(std::string_view name) const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  const auto state = core->find(name);
-  if (state.is_ok()) return true;
-  if (state.status().code() == StatusCode::kNotFound) return false;
-  return state.status();
-}
-
-Result<std::vector<std::string>> ParallelIO::list_arrays() const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  NPK_ASSIGN_OR_RETURN(const Catalog catalog, core->catalog());
-  std::vector<std::string> names;
-  names.reserve(catalog.size());
-  for (const auto& [name, state] : catalog) names.push_back(name);
-  return names;
-}
-
-Result<ArrayMetadata> ParallelIO::get_array_metadata(std::string_view name) const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  NPK_ASSIGN_OR_RETURN(const StatePtr state, core->find(name));
-  return describe(*state);
-}
-
-Result<Shape> ParallelIO::get_shape(std::string_view name) const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  NPK_ASSIGN_OR_RETURN(const StatePtr state, core->find(name));
-  return state->shape_of(state->live_rows());
-}
-
-Result<int64_t> ParallelIO::get_modify_time(std::string_view name) const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  NPK_ASSIGN_OR_RETURN(const StatePtr state, core->find(name));
-  return state->modified_us;
-}
-
-Result<std::string> ParallelIO::get_attributes(std::string_view name) const {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, handle_->core());
-  NPK_ASSIGN_OR_RETURN(const StatePtr state, core->find(name));
-  return state->attributes;
+  return core->rows_changed_since(name, commit_number);
 }
 
 }  // namespace npk

@@ -96,30 +96,43 @@ Result<Catalog> StoreCore::catalog() {
   return committed_.catalog;
 }
 
-Status StoreCore::settle(const ArrayState& state, uint64_t* waited_us) {
-  constexpr uint64_t kPatienceUs = 2'000;  // A replace is applied in far less.
+Result<bool> StoreCore::settle(const std::function<bool()>& is_settled, uint64_t* waited_us) {
+  constexpr uint64_t kPatienceUs = 2'000;  // A commit takes far less.
   const uint64_t wait_us = std::clamp<uint64_t>(*waited_us / 4, 5, 500);
   directory_.env->sleep_us(wait_us);
   *waited_us += wait_us;
-  if (*waited_us < kPatienceUs) return {};
+  if (*waited_us < kPatienceUs) return false;
   if (*waited_us > uint64_t{options_.lock_timeout_ms} * 1'000 + kPatienceUs) {
-    return Status::busy(concat("rows of array '", state.name,
-                               "' are being replaced for longer than ", options_.lock_timeout_ms,
-                               " ms; try again"))
+    return Status::busy(concat("a commit of another process has been under way for more than ",
+                               options_.lock_timeout_ms, " ms; try again"))
         .with_path(directory_.path);
   }
   if (directory_.read_only || is_forked()) {
     const std::lock_guard reader(reader_lock_mutex_);
     NPK_RETURN_IF_ERROR(open_reader_lock());
     auto lock = WriterLock::acquire(*directory_.env, *reader_lock_file_, {true, 0});
-    if (!lock.is_ok()) return lock.status().code() == StatusCode::kBusy ? Status() : lock.status();
-    if ((epoch_of(state) & 1) == 0) return {};
+    if (lock.status().code() == StatusCode::kBusy) return false;
+    NPK_RETURN_IF_ERROR(lock.status());
+    if (is_settled()) return false;
     const std::lock_guard position(position_mutex_);
-    return overlay_unapplied();
+    NPK_RETURN_IF_ERROR(overlay_unapplied());
+    return true;
   }
   const auto turn = begin_write(0);
-  if (turn.is_ok() || turn.status().code() == StatusCode::kBusy) return {};
+  if (turn.is_ok() || turn.status().code() == StatusCode::kBusy) return false;
   return turn.status();
+}
+
+Status StoreCore::wait_for_commit() {
+  // A page of another boot says nothing, and whoever writes next recovers the store first.
+  const auto is_settled = [&] {
+    return !page_is_valid() || page_->load(SharedPage::kWriting) == 0;
+  };
+  for (uint64_t waited_us = 0; !is_settled();) {
+    NPK_ASSIGN_OR_RETURN(const bool is_laid_over, settle(is_settled, &waited_us));
+    if (is_laid_over) break;
+  }
+  return {};
 }
 
 uint64_t StoreCore::epoch_of(const ArrayState& state) const {
@@ -128,7 +141,12 @@ uint64_t StoreCore::epoch_of(const ArrayState& state) const {
 }
 
 Status StoreCore::read_state(const ArrayState& state, const Reader& read) {
+  return read_steady(state, read, false);
+}
+
+Status StoreCore::read_steady(const ArrayState& state, const Reader& read, bool is_put_back) {
   uint64_t waited_us = 0;
+  bool is_laid_over = false;
   for (int attempt = 0;; ++attempt) {
     NPK_ASSIGN_OR_RETURN(const auto mapping, state.file->map(state.size_bytes()));
     std::unique_lock reader(reader_lock_mutex_, std::defer_lock);
@@ -144,7 +162,9 @@ Status StoreCore::read_state(const ArrayState& state, const Reader& read) {
     {
       const std::shared_lock gate(state.file->gate());
       epoch = epoch_of(state);
-      if ((epoch & 1) == 0 || state.file->has_overlay()) {
+      // With the lock held, an odd epoch is a killed writer's: the rows stay as they are.
+      if ((epoch & 1) == 0 || state.file->has_overlay() ||
+          (lock.has_value() && (is_put_back || is_laid_over))) {
         const Status status = read(mapping);
         std::atomic_thread_fence(std::memory_order_seq_cst);
         if (epoch_of(state) == epoch) return status;
@@ -153,7 +173,8 @@ Status StoreCore::read_state(const ArrayState& state, const Reader& read) {
     }
     lock.reset();
     if (reader.owns_lock()) reader.unlock();
-    NPK_RETURN_IF_ERROR(settle(state, &waited_us));
+    const auto is_settled = [&] { return (epoch_of(state) & 1) == 0; };
+    NPK_ASSIGN_OR_RETURN(is_laid_over, settle(is_settled, &waited_us));
   }
 }
 
@@ -164,9 +185,7 @@ Status StoreCore::open_reader_lock() {
   return {};
 }
 
-Status StoreCore::read_array(
-    std::string_view name,
-    const std::function<Status(const StatePtr&, const std::shared_ptr<io::Mapping>&)>& read) {
+Status StoreCore::read_array(std::string_view name, const ArrayReader& read) {
   uint64_t generation = UINT64_MAX;
   while (true) {
     NPK_ASSIGN_OR_RETURN(const StatePtr state, find(name));
@@ -185,10 +204,10 @@ Status StoreCore::read_array(
   }
 }
 
-Status with_rows(const ParallelIO& store, std::string_view name,
+Status with_rows(const StoreReader& store, std::string_view name,
                  const std::function<Status(const PinnedRows&)>& read) {
-  NPK_ASSIGN_OR_RETURN(StoreCore * core, store.handle().core());
-  return core->read_array(name, [&](const StatePtr& state, const auto& mapping) -> Status {
+  NPK_ASSIGN_OR_RETURN(const auto source, store.source());
+  return source->read_array(name, [&](const StatePtr& state, const auto& mapping) -> Status {
     PinnedRows rows;
     rows.dtype = state->dtype;
     rows.shape = state->shape_of(state->live_rows());
@@ -197,8 +216,7 @@ Status with_rows(const ParallelIO& store, std::string_view name,
     rows.row_bytes = state->row_bytes();
     rows.deleted = state->deleted;
     rows.pin = mapping;
-    // What is laid over the file is in memory only.
-    if (!state->file->has_overlay()) {
+    if (mapping->shows_file()) {
       NPK_ASSIGN_OR_RETURN(rows.file, state->file->file());
     }
     return read(rows);

@@ -11,8 +11,10 @@
 //    recovery applies them once more.
 // 3. Files that nothing refers to are removed: rows files of commits that never were, ended
 //    generations, temporaries.
-// 4. The page is set: from here on the store is as if its writer had not died.
-// 5. After a restart of the machine: a checkpoint, so that the log's doubtful end is left behind.
+// 4. After a restart of the machine: a checkpoint, so that the log's doubtful end is left behind.
+//    The next record's number then leaves a gap, for commits that were lost with their numbers:
+//    none is used for another commit.
+// 5. The page is set: from here on the store is as if its writer had not died.
 // A read-only opener does 1, and 2 in memory only.
 #include <algorithm>
 #include <array>
@@ -23,11 +25,15 @@
 
 #include "core/store/codec.h"
 #include "core/store/names.h"
+#include "core/store/snapshot_pins.h"
 #include "core/store/store_core.h"
 #include "npk/internal/text.h"
 
 namespace npk::internal {
 namespace {
+
+// More records than an unsynced log can have held.
+constexpr uint64_t kRestartGap = uint64_t{1} << 32;
 
 std::atomic<uint64_t> g_fork_count{0};
 
@@ -130,6 +136,7 @@ Status StoreCore::create_files() {
                        WriterLock::acquire(env, *lock_file, {false, options_.lock_timeout_ms}));
   NPK_ASSIGN_OR_RETURN(const io::PathInfo info, env.info(directory_.file(kStoreFile)));
   if (info.kind != io::PathKind::kMissing) return {};  // Another process was faster.
+  is_new_ = true;
   NPK_ASSIGN_OR_RETURN(const auto log,
                        env.open(directory_.file(log_file(0)), io::OpenMode::kTruncate));
   NPK_RETURN_IF_ERROR(log->sync());
@@ -185,7 +192,7 @@ Status StoreCore::attach() {
   if (lock.is_ok()) {
     if (is_quiet()) return reload();
     NPK_ASSIGN_OR_RETURN(const bool must_checkpoint, recover(page_is_valid()));
-    return must_checkpoint ? checkpoint_in_turn() : Status();
+    return finish_recovery(must_checkpoint);
   }
   if (lock.status().code() != StatusCode::kBusy || !is_alive) return std::move(lock).status();
   return reload();
@@ -206,7 +213,9 @@ Result<bool> StoreCore::recover(bool page_is_valid) {
     NPK_RETURN_IF_ERROR(loaded.committed.log->sync());
   }
   NPK_RETURN_IF_ERROR(apply_records(loaded.committed, loaded.row_records, applied, false));  // 2
-  NPK_RETURN_IF_ERROR(remove_orphans(loaded.committed));                                     // 3
+  const uint64_t ended_kept = loaded.committed.position.next_record - 1;
+  NPK_ASSIGN_OR_RETURN(const bool are_removed,
+                       remove_orphans(loaded.committed, {}, ended_kept));  // 3
   const bool must_checkpoint = !page_is_valid || loaded.was_cut;
   if (loaded.was_cut) {
     // The commits that were left out are still in the log: if this recovery is killed, the next
@@ -216,13 +225,22 @@ Result<bool> StoreCore::recover(bool page_is_valid) {
         loaded.committed.log->write_at(loaded.committed.position.offset_bytes, io::Bytes(nothing)));
   }
   install(std::move(loaded.committed));
-  if (!page_is_valid) page_->store(SharedPage::kMagicWord, 0);  // Until all words are right.
-  page_->end_all_epochs();                                      // 4
+  if (must_checkpoint) page_->store(SharedPage::kMagicWord, 0);  // Until all is done.
+  if (!page_is_valid && !is_new_) committed_.position.next_record += kRestartGap;
+  page_->end_all_epochs();
+  if (!page_is_valid) page_->store(SharedPage::kImages, page_->load(SharedPage::kImages) + 1);
+  page_->store(SharedPage::kEndedKept, are_removed ? 0 : ended_kept);
+  page_->store(SharedPage::kMayHaveImages, 1);
   page_->store(SharedPage::kStore, committed_.superblock.uuid_hash());
   page_->store(SharedPage::kBoot, boot_id_);
   publish_page(true);
-  page_->store(SharedPage::kMagicWord, SharedPage::kMagic);
-  return must_checkpoint;  // 5
+  return must_checkpoint;
+}
+
+Status StoreCore::finish_recovery(bool must_checkpoint) {
+  if (must_checkpoint) NPK_RETURN_IF_ERROR(checkpoint_in_turn());  // 4
+  page_->store(SharedPage::kMagicWord, SharedPage::kMagic);        // 5
+  return {};
 }
 
 Status StoreCore::apply_records(const Committed& committed, std::span<const Record> records,
@@ -268,20 +286,39 @@ Status StoreCore::apply_records(const Committed& committed, std::span<const Reco
   return {};
 }
 
-Status StoreCore::remove_orphans(const Committed& committed) {
+Result<bool> StoreCore::remove_orphans(const Committed& committed,
+                                       std::span<const std::string> kept, uint64_t ended_kept) {
+  NPK_ASSIGN_OR_RETURN(const auto pins, SnapshotPins::find(*lock_file_));
+  const uint64_t lowest_pin = pins ? pins->lowest : UINT64_MAX;
   std::set<std::string, std::less<>> needed(committed.garbage.begin(), committed.garbage.end());
+  for (const std::string& path : kept) needed.insert(path.substr(path.rfind('/') + 1));
   for (const auto& [name, state] : committed.catalog) {
     needed.insert(rows_file(state->stem, state->generation));
   }
   for (const auto& [stem, sidecar] : committed.sidecars) needed.insert(sidecar.deleted_file);
   NPK_ASSIGN_OR_RETURN(auto names, directory_.env->list(directory_.path));
-  std::erase_if(names, [&](const std::string& name) {
-    const FileKind kind = file_kind(name);
-    const bool is_ours =
-        kind == FileKind::kRows || kind == FileKind::kDeleted || kind == FileKind::kTemporary;
-    return !is_ours || needed.contains(name);
-  });
-  if (names.empty()) return {};
+  // Before-images are of the commits of one log. Those of this log may be written by anybody.
+  std::set<uint64_t> logs = {committed.superblock.first_record};
+  for (const std::string& name : names) {
+    if (const auto images = parse_before_images_file(name)) logs.insert(images->log_first_record);
+  }
+  const auto is_orphan = [&](const std::string& name) {
+    switch (file_kind(name)) {
+      case FileKind::kDeleted:
+      case FileKind::kTemporary:
+        return !needed.contains(name);
+      case FileKind::kRows:
+        return !needed.contains(name) && lowest_pin >= ended_kept;
+      case FileKind::kBeforeImages: {
+        const auto next = logs.upper_bound(parse_before_images_file(name)->log_first_record);
+        return next != logs.end() && lowest_pin >= *next - 1;
+      }
+      default:
+        return false;
+    }
+  };
+  std::erase_if(names, [&](const std::string& name) { return !is_orphan(name); });
+  if (names.empty()) return lowest_pin >= ended_kept;
   // A checkpoint that was cut off may have renamed sidecars without syncing that: a power cut would
   // bring the old ones back, and they would miss what is removed here.
   NPK_RETURN_IF_ERROR(directory_.env->sync_directory(directory_.path));
@@ -289,7 +326,7 @@ Status StoreCore::remove_orphans(const Committed& committed) {
     const Status removed = directory_.env->remove(directory_.file(name));
     if (!removed.is_ok() && removed.code() != StatusCode::kNotFound) return removed;
   }
-  return {};
+  return lowest_pin >= ended_kept;
 }
 
 Status StoreCore::attach_read_only() {

@@ -35,7 +35,7 @@ struct PinnedRows {
 /// while it runs; if another process applied one, `read` is called again, at last with writers kept
 /// out, so what it saw when this returns OK is one committed state. `read` must therefore start
 /// afresh each time and publish nothing before this returns.
-Status with_rows(const ParallelIO& store, std::string_view name,
+Status with_rows(const StoreReader& store, std::string_view name,
                  const std::function<Status(const PinnedRows&)>& read);
 
 }  // namespace npk::internal

@@ -1,15 +1,15 @@
 // RowStream: an array's live rows, block by block, of the state in which it was opened.
 #include <algorithm>
 
+#include "core/store/array_source.h"
 #include "core/store/row_copy.h"
-#include "core/store/store_handle.h"
 #include "npk/internal/text.h"
 #include "npk/store.h"
 
 namespace npk {
 
 struct RowStream::State {
-  std::shared_ptr<internal::StoreCore> core;
+  std::shared_ptr<internal::ArraySource> source;
   internal::StatePtr array;
   std::shared_ptr<io::Mapping> pin;  // Keeps the generation readable through compaction.
   uint64_t block_rows;
@@ -28,7 +28,7 @@ Result<std::optional<Array>> RowStream::next() {
   if (begin >= end) return std::optional<Array>();
   NPK_ASSIGN_OR_RETURN(Array block, Array::uninitialized(array.dtype, array.shape_of(end - begin)));
   NPK_RETURN_IF_ERROR(
-      state_->core->read_state(array, [&](const std::shared_ptr<io::Mapping>& rows) {
+      state_->source->read_state(array, [&](const std::shared_ptr<io::Mapping>& rows) {
         internal::copy_row_range(array, rows->data(), begin, end, block.mutable_data());
         return Status();
       }));
@@ -43,18 +43,18 @@ bool RowStream::advance() {
   return block_.has_value();
 }
 
-Result<RowStream> ParallelIO::stream_load(std::string_view name, uint64_t block_rows) const {
+Result<RowStream> StoreReader::stream_load(std::string_view name, uint64_t block_rows) const {
   if (block_rows == 0) {
     return Status::invalid_argument("stream_load was asked for blocks of 0 rows; give at least 1");
   }
-  NPK_ASSIGN_OR_RETURN(const auto core, handle_->shared_core());
+  NPK_ASSIGN_OR_RETURN(const auto arrays, source());
   auto state = std::make_unique<RowStream::State>();
-  NPK_RETURN_IF_ERROR(core->read_array(name, [&](const auto& array, const auto& rows) {
+  NPK_RETURN_IF_ERROR(arrays->read_array(name, [&](const auto& array, const auto& rows) {
     state->array = array;
     state->pin = rows;
     return Status();
   }));
-  state->core = core;
+  state->source = arrays;
   state->block_rows = std::min(block_rows, std::max<uint64_t>(1, state->array->live_rows()));
   return RowStream(std::move(state));
 }

@@ -15,7 +15,7 @@ constexpr uint64_t kGrowthBytes = 64u << 20;
 class MemoryMapping final : public io::Mapping {
  public:
   explicit MemoryMapping(std::vector<std::byte> bytes)
-      : Mapping(nullptr, bytes.size()), bytes_(std::move(bytes)) {
+      : Mapping(nullptr, bytes.size(), false), bytes_(std::move(bytes)) {
     data_ = bytes_.data();
   }
   void store(uint64_t offset_bytes, io::Bytes bytes) override {
@@ -85,6 +85,12 @@ Result<std::shared_ptr<io::Mapping>> RowsFile::map_writable(uint64_t size_bytes)
   const std::lock_guard lock(mutex_);
   NPK_RETURN_IF_ERROR(open_locked());
   return map_locked(writable_, size_bytes, io::MapMode::kShared);
+}
+
+Result<std::shared_ptr<io::Mapping>> RowsFile::map_private(uint64_t size_bytes) {
+  const std::lock_guard lock(mutex_);
+  NPK_RETURN_IF_ERROR(open_locked());
+  return file_->map(size_bytes, io::MapMode::kPrivate);
 }
 
 Result<std::shared_ptr<io::Mapping>> RowsFile::map_locked(std::shared_ptr<io::Mapping>& slot,

@@ -54,6 +54,9 @@ class RowsFile {
   Result<std::shared_ptr<io::Mapping>> map(uint64_t size_bytes);
   /// A writable mapping of at least [0, size_bytes). Requires: the file is that long.
   Result<std::shared_ptr<io::Mapping>> map_writable(uint64_t size_bytes);
+  /// As map(), but a copy: what is stored in it stays in it, and a page that is stored into no
+  /// longer shows what becomes of the file.
+  Result<std::shared_ptr<io::Mapping>> map_private(uint64_t size_bytes);
   /// From now on map() shows the file with these bytes laid over it, in memory only: what a
   /// read-only opener does with commits that a killed writer has not applied.
   struct Patch {

@@ -30,9 +30,13 @@ class SharedPage {
     kCheckpoint = 3,  ///< The checkpoint whose log the next words speak of.
     kLogEnd = 4,      ///< Bytes of that log that are committed.
     kNextRecord = 5,
-    kApplied = 6,       ///< Records below this number are applied to the rows.
-    kWriting = 7,       ///< 1 from before a commit's first byte in the log until it is published.
-    kChange = 8,        ///< Grows with every commit and checkpoint.
+    kApplied = 6,         ///< Records below this number are applied to the rows.
+    kWriting = 7,         ///< 1 from before a commit's first byte in the log until it is published.
+    kChange = 8,          ///< Grows with every commit and checkpoint.
+    kImages = 9,          ///< Grows when before-images of rows have been saved.
+    kMayHaveImages = 10,  ///< 1: there may be files of before-images.
+    kEndedKept = 11,    ///< Files of ended generations may be left that snapshots of commits below
+                        ///< this number need; 0: none.
     kFirstEpoch = 256,  ///< kEpochs words: odd while rows of an array (id % kEpochs) are replaced.
   };
 

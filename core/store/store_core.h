@@ -4,7 +4,8 @@
 // of a read (read.cc) are told at the top of those files.
 //
 // Lock order: write_mutex_ (one writer of this process at a time), the writer lock (one of all
-// processes), position_mutex_ (what is known of the log), a RowsFile's gate, catalog_mutex_.
+// processes), feed_mutex_ (what changed), position_mutex_ (what is known of the log), a RowsFile's
+// gate, catalog_mutex_.
 // Readers take only the gate and catalog_mutex_, and position_mutex_ when another process has
 // committed. Thread safety: all public methods, from any threads at once.
 #ifndef NPK_CORE_STORE_STORE_CORE_H_
@@ -19,6 +20,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/store/array_source.h"
+#include "core/store/before_images.h"
+#include "core/store/change_history.h"
 #include "core/store/committed.h"
 #include "core/store/load.h"
 #include "core/store/shared_page.h"
@@ -28,25 +32,36 @@
 
 namespace npk::internal {
 
-class StoreCore {
+class SnapshotState;
+
+class StoreCore final : public ArraySource {
  public:
   static Result<std::shared_ptr<StoreCore>> open(io::Env& env, const std::string& path,
                                                  const StoreOptions& options);
 
   // ---- Reading (read.cc). ----
 
-  /// The committed state of an array, after looking for other processes' commits.
-  Result<StatePtr> find(std::string_view name);
-  /// All of them, of one moment.
-  Result<Catalog> catalog();
-  /// Calls `read` with the rows of `state` where they lie, again if another process replaced some
-  /// of them meanwhile. Errors: those of `read`; Corruption; NotFound if the generation is gone.
-  using Reader = std::function<Status(const std::shared_ptr<io::Mapping>& rows)>;
-  Status read_state(const ArrayState& state, const Reader& read);
-  /// The same for the current state of an array.
-  Status read_array(
-      std::string_view name,
-      const std::function<Status(const StatePtr&, const std::shared_ptr<io::Mapping>&)>& read);
+  // All after looking for other processes' commits.
+  Result<StatePtr> find(std::string_view name) override;
+  Result<Catalog> catalog() override;
+  Status read_state(const ArrayState& state, const Reader& read) override;
+  Status read_array(std::string_view name, const ArrayReader& read) override;
+
+  // ---- Snapshots (snapshot_state.cc). ----
+
+  static Result<std::shared_ptr<SnapshotState>> take_snapshot(
+      const std::shared_ptr<StoreCore>& core);
+  /// As read_state(). `is_put_back`: `read` itself puts back what was replaced since, so rows that
+  /// a killed writer left half replaced are of no consequence.
+  Status read_steady(const ArrayState& state, const Reader& read, bool is_put_back);
+  [[nodiscard]] uint64_t image_count() const { return page_->load(SharedPage::kImages); }
+  [[nodiscard]] uint64_t page_checkpoint() const { return page_->load(SharedPage::kCheckpoint); }
+
+  // ---- The change feed (change_feed.cc). ----
+
+  /// The newest commit (its last record's number).
+  Result<uint64_t> commit_number();
+  Result<RowChanges> rows_changed_since(std::string_view name, uint64_t since);
 
   // ---- Writing (commit.cc, checkpoint.cc). ----
 
@@ -74,20 +89,33 @@ class StoreCore {
   Status attach_read_only();
   /// Returns whether a checkpoint must follow. Requires: the writer lock and position_mutex_.
   Result<bool> recover(bool page_is_valid);
+  Status finish_recovery(bool must_checkpoint);
   Status apply_records(const Committed& committed, std::span<const Record> records,
                        uint64_t from_record, bool in_memory);
-  Status remove_orphans(const Committed& committed);
+  /// Removes files that nothing refers to, but for `kept` ones. Those of ended generations only if
+  /// no snapshot of a commit below `ended_kept` is open: returns whether that was so.
+  Result<bool> remove_orphans(const Committed& committed, std::span<const std::string> kept,
+                              uint64_t ended_kept);
   void install(Committed committed);
 
   // Following other processes (read.cc).
   Status refresh();
   Status refresh_locked();
   Status reload();
-  Status settle(const ArrayState& state, uint64_t* waited_us);
+  /// One step of waiting for a commit of another process; repeats the commit if that was killed.
+  /// Returns whether it was laid over the rows in memory, because nothing on disk may change.
+  Result<bool> settle(const std::function<bool()>& is_settled, uint64_t* waited_us);
+  Status wait_for_commit();
   Status overlay_unapplied();
   Status open_reader_lock();
   [[nodiscard]] bool page_is_valid() const;
   [[nodiscard]] uint64_t epoch_of(const ArrayState& state) const;
+
+  // Telling what changed (change_feed.cc).
+  ChangeHistory read_history(uint64_t first_record) const;
+  Result<bool> follow_changes(const Superblock& superblock, const io::File& log,
+                              const LogPosition& end);
+  Result<std::vector<std::byte>> encode_history();
 
   // Writing.
   struct WriteTurn {
@@ -98,13 +126,16 @@ class StoreCore {
   Status commit_in_turn(Durability durability, const Plan& plan);
   Status sync_before_commit(const Transaction& transaction);
   Status reserve_log(uint64_t bytes, bool synced);
+  Status save_before_images(const Transaction& transaction);
   Status apply(std::span<const Record> records, const Transaction::Application& application);
   void publish(Transaction& transaction, bool synced);
-  Status checkpoint_in_turn();
+  /// `unborn`: files of a transaction that is not yet committed.
+  Status checkpoint_in_turn(std::span<const std::string> unborn = {});
   Status sync_rows(const std::vector<StatePtr>& dirty, bool whole_filesystem);
   Status write_sidecars(const std::vector<StatePtr>& dirty, bool whole_filesystem);
   Status write_temporary(const std::string& name, io::Bytes bytes, bool sync);
   Result<std::shared_ptr<io::File>> prepare_log(uint32_t index);
+  void remove_ended(std::vector<std::string> files, std::span<const std::string> unborn);
   void remove_unneeded(const std::vector<std::string>& files);
   Status poison(Status status);
   void publish_page(bool is_change);
@@ -113,6 +144,7 @@ class StoreCore {
   const StoreOptions options_;
   const uint64_t boot_id_;
   const uint64_t fork_count_;
+  bool is_new_ = false;  // Made by this very open().
 
   std::unique_ptr<io::File> lock_file_;
   std::unique_ptr<SharedPage> page_;
@@ -123,6 +155,17 @@ class StoreCore {
   std::mutex position_mutex_;  // Guards committed_ but for its catalog.
   Committed committed_;
   uint64_t reserved_log_bytes_ = 0;
+  BeforeImageWriter image_writer_;  // Used in the write turn.
+
+  /// The history of changes as far as this process has looked at it.
+  struct ChangeFeed {
+    static constexpr uint64_t kNowhere = UINT64_MAX;
+    uint64_t checkpoint = kNowhere;  // Whose log `position` is in.
+    LogPosition position;
+    ChangeHistory history;
+  };
+  std::mutex feed_mutex_;
+  ChangeFeed feed_;
 
   std::mutex reader_lock_mutex_;  // Held with the shared writer lock, which is one per open file.
   std::unique_ptr<io::File> reader_lock_file_;

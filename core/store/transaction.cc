@@ -367,11 +367,14 @@ Status Transaction::drop_rows(const std::string& name, const Rows& rows) {
   Record remove = record(RecordType::kDelete, *state);
   if (const auto run = rows.contiguous(state->live_rows())) {
     if (run->first == run->second) return {};
-    // What lies between in the file and is deleted already stays deleted.
     const uint64_t begin = state->deleted->physical(run->first);
     const uint64_t end = state->deleted->physical(run->second - 1) + 1;
-    remove.payload = encode_roaring_range(begin, end);
-    state->deleted = state->deleted->with_range(begin, end);
+    auto deleted = state->deleted->with_range(begin, end);
+    // What lies between in the file and is deleted already is not deleted by this record.
+    remove.payload = end - begin == run->second - run->first
+                         ? encode_roaring_range(begin, end)
+                         : deleted->encode_added(*state->deleted);
+    state->deleted = std::move(deleted);
   } else {
     NPK_ASSIGN_OR_RETURN(auto places, resolve(*state, rows));
     if (places.empty()) return {};

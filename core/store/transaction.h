@@ -83,7 +83,8 @@ class Transaction {
   [[nodiscard]] const std::set<std::shared_ptr<RowsFile>>& files_to_sync() const noexcept {
     return files_to_sync_;
   }
-  [[nodiscard]] bool made_files() const noexcept { return !made_.empty(); }
+  /// Paths of the files it has made.
+  [[nodiscard]] std::span<const std::string> made() const noexcept { return made_; }
   /// Files of generations that end with this commit.
   [[nodiscard]] const std::vector<std::string>& garbage() const noexcept { return garbage_; }
   [[nodiscard]] uint64_t garbage_bytes() const noexcept { return garbage_bytes_; }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/store/change_history.h"
 #include "core/store/load.h"
 #include "core/store/names.h"
 #include "core/store/sidecar.h"
@@ -59,6 +60,7 @@ class Verifier {
       add(loaded.status(), {});
     }
     check_sidecars(names, !loaded.is_ok());
+    check_history(names);
     report_.files = names.size();
     if (progress && !progress(report_.checked_bytes, report_.checked_bytes)) {
       return Status::failed_precondition("cancelled");
@@ -166,6 +168,16 @@ class Verifier {
     }
   }
 
+  void check_history(const std::vector<std::string>& names) {
+    const std::string name(internal::kChangesFile);
+    if (std::ranges::find(names, name) == names.end()) return;
+    const auto bytes = internal::read_whole(directory_, name);
+    const Status read =
+        bytes.is_ok() ? internal::ChangeHistory::decode(*bytes).status() : bytes.status();
+    if (!read.is_ok()) add(Status(read).with_path(directory_.file(name)), {});
+    if (bytes.is_ok()) report_.checked_bytes += bytes->size();
+  }
+
   Result<std::string> read_text(const std::string& name) {
     NPK_ASSIGN_OR_RETURN(const auto file,
                          directory_.env->open(directory_.file(name), io::OpenMode::kRead));
@@ -188,8 +200,8 @@ class Verifier {
         case FileKind::kTemporary:
           if (!needed.contains(name)) {
             note(name,
-                 "nothing refers to this file: a killed writer left it, the next writer "
-                 "that recovers the store removes it");
+                 "nothing refers to this file: an open snapshot needs it, or a killed writer left "
+                 "it; a later writer removes it");
           }
           break;
         case FileKind::kForeign:

@@ -166,20 +166,20 @@ class VectorEngine {
 /// Errors: as VectorEngine, with the array's name; NotFound.
 class StreamingVectorEngine {
  public:
-  Result<TopK> top_k(const ParallelIO& store, std::string_view name, const ArrayView& query,
+  Result<TopK> top_k(const StoreReader& store, std::string_view name, const ArrayView& query,
                      const SearchOptions& options = {}) const;
-  Result<TopK> range_search(const ParallelIO& store, std::string_view name, const ArrayView& query,
+  Result<TopK> range_search(const StoreReader& store, std::string_view name, const ArrayView& query,
                             const SearchOptions& options) const;
   /// top_k under NumPack's name.
-  Result<TopK> streaming_top_k_from_file(const ParallelIO& store, std::string_view name,
+  Result<TopK> streaming_top_k_from_file(const StoreReader& store, std::string_view name,
                                          const ArrayView& query,
                                          const SearchOptions& options = {}) const {
     return top_k(store, name, query, options);
   }
-  Result<Array> streaming_batch_compute(const ParallelIO& store, std::string_view name,
+  Result<Array> streaming_batch_compute(const StoreReader& store, std::string_view name,
                                         const ArrayView& queries,
                                         const SearchOptions& options = {}) const;
-  Result<std::vector<TopK>> streaming_multi_query_top_k(const ParallelIO& store,
+  Result<std::vector<TopK>> streaming_multi_query_top_k(const StoreReader& store,
                                                         std::string_view name,
                                                         const ArrayView& queries,
                                                         const SearchOptions& options = {}) const;

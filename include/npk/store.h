@@ -105,6 +105,30 @@ struct ArrayMetadata {
   std::string attributes = "{}";  ///< The user's attributes, a JSON object.
 };
 
+/// Rows [begin, end).
+struct RowRun {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  friend bool operator==(const RowRun&, const RowRun&) = default;
+};
+
+/// What has happened to the rows of an array since a commit. A copy of the array as of then becomes
+/// one of now so: remove the rows `deleted`, make it `rows` long, read the rows `changed` anew.
+struct RowChanges {
+  uint64_t commit_number = 0;  ///< As of which this is told: what to ask with next time.
+  uint64_t rows = 0;           ///< Logical rows as of commit_number.
+  /// Any row may be another, and `changed` names them all; read the whole array. So it is if the
+  /// array was created, overwritten or compacted since, if rows were replaced in durability none or
+  /// very many scattered ones deleted, if the history does not reach back so far, and for numbers
+  /// from before the machine was restarted.
+  bool everything = false;
+  /// Logical rows as of commit_number that were appended or replaced, ascending; of commits long
+  /// ago it may name others as well.
+  std::vector<RowRun> changed;
+  /// Rows that were deleted, ascending, by their logical numbers as of the commit asked for.
+  std::vector<RowRun> deleted;
+};
+
 /// Several operations, over any arrays, that commit as one. Operations see the effects of those
 /// before them in the batch. Lifetime: views added to a batch are read at commit(), so their memory
 /// must live until then (views with a pin keep it alive themselves).
@@ -138,13 +162,56 @@ class WriteBatch {
 };
 
 class RowStream;
-class ParallelIO;
+class Snapshot;
 namespace internal {
+class ArraySource;
+class SnapshotState;
 class StoreHandle;
-}
+}  // namespace internal
 namespace io {
 class Env;
 }
+
+/// What can be read of a store: as it is now (ParallelIO), or as it was (Snapshot). Searches, too,
+/// take either. Thread safety: all methods may be called from any threads at once.
+class StoreReader {
+ public:
+  virtual ~StoreReader() = default;
+
+  /// A copy of the live rows.
+  Result<Array> load_array(std::string_view name) const;
+  /// Copies of the selected rows, in the order asked for. Same as getitem in NumPack.
+  Result<Array> read_rows(std::string_view name, const Rows& rows) const;
+  Result<Array> getitem(std::string_view name, const Rows& rows) const {
+    return read_rows(name, rows);
+  }
+  /// As read_rows into the caller's memory, without allocating.
+  /// Requires: out.size() == selected rows * row_bytes (else InvalidArgument).
+  Status read_rows_into(std::string_view name, std::span<const int64_t> rows,
+                        std::span<std::byte> out) const;
+  /// The live rows in blocks of `block_rows` (the last may be shorter), in bounded memory, as of
+  /// this call: rows appended or deleted later make no difference.
+  Result<RowStream> stream_load(std::string_view name, uint64_t block_rows) const;
+
+  [[nodiscard]] Result<bool> has_array(std::string_view name) const;
+  /// Names in byte order.
+  [[nodiscard]] Result<std::vector<std::string>> list_arrays() const;
+  [[nodiscard]] Result<ArrayMetadata> get_array_metadata(std::string_view name) const;
+  /// Logical shape.
+  [[nodiscard]] Result<Shape> get_shape(std::string_view name) const;
+  /// Microseconds since 1970 of the last commit that touched the array.
+  [[nodiscard]] Result<int64_t> get_modify_time(std::string_view name) const;
+  /// The user's attributes as a JSON object.
+  [[nodiscard]] Result<std::string> get_attributes(std::string_view name) const;
+
+  /// For the layers above (search, formats); not part of the stable API.
+  [[nodiscard]] virtual Result<std::shared_ptr<internal::ArraySource>> source() const = 0;
+
+ protected:
+  StoreReader() = default;
+  StoreReader(StoreReader&&) noexcept = default;
+  StoreReader& operator=(StoreReader&&) noexcept = default;
+};
 
 /// A handle on a store. Cheap to move. Writable handles on one path in one process share
 /// one state, and so do read-only ones.
@@ -153,7 +220,7 @@ class Env;
 /// process and among processes; readers do not wait for writers but for the moment in which a
 /// replace is applied.
 /// After fork() the child's handle can read and refuses to write.
-class ParallelIO {
+class ParallelIO final : public StoreReader {
  public:
   /// Opens the store at `path`, by default making it if it is missing. Repeats what a killed writer
   /// had committed and not yet applied.
@@ -164,7 +231,7 @@ class ParallelIO {
   ParallelIO(ParallelIO&&) noexcept;
   ParallelIO& operator=(ParallelIO&&) noexcept;
   /// Closes; the last handle of the process checkpoints. Call close() to see its error.
-  ~ParallelIO();
+  ~ParallelIO() override;
 
   /// Folds the log into the sidecars if this is the last handle, and lets go of the files. Views
   /// and arrays stay valid. Any later call answers FailedPrecondition.
@@ -200,47 +267,61 @@ class ParallelIO {
   /// Removes every array, in one commit.
   Status reset();
 
-  // ---- Reading. ----
+  // ---- Reading: also all that StoreReader has. ----
 
-  /// A copy of the live rows.
-  Result<Array> load_array(std::string_view name) const;
   /// Zero-copy and read-only: the rows where they lie, pinned. It keeps showing this generation
   /// through compaction, overwrite and drop; rows appended later are not in it, rows replaced later
   /// show through, and while that happens a row may be seen half old and half new.
   /// Errors: FailedPrecondition if deleted rows lie between live ones (compact first, or load).
   Result<ArrayView> get_array_view(std::string_view name) const;
-  /// Copies of the selected rows, in the order asked for. Same as getitem in NumPack.
-  Result<Array> read_rows(std::string_view name, const Rows& rows) const;
-  Result<Array> getitem(std::string_view name, const Rows& rows) const {
-    return read_rows(name, rows);
-  }
-  /// As read_rows into the caller's memory, without allocating.
-  /// Requires: out.size() == selected rows * row_bytes (else InvalidArgument).
-  Status read_rows_into(std::string_view name, std::span<const int64_t> rows,
-                        std::span<std::byte> out) const;
-  /// The live rows in blocks of `block_rows` (the last may be shorter), in bounded memory, as of
-  /// this call: rows appended or deleted later make no difference.
-  Result<RowStream> stream_load(std::string_view name, uint64_t block_rows) const;
+  /// Grows with each commit, of any process; never used twice, also after a power cut. 0: nothing
+  /// was ever committed. Numbers of two stores have nothing to do with each other.
+  [[nodiscard]] Result<uint64_t> commit_number() const;
+  /// What has happened to the array's rows after the commit with this number, which may be of
+  /// another process and of long ago. Attributes do not count. Errors: NotFound.
+  /// Complexity: what was committed since the last call; no row is read.
+  [[nodiscard]] Result<RowChanges> rows_changed_since(std::string_view name,
+                                                      uint64_t commit_number) const;
 
-  [[nodiscard]] Result<bool> has_array(std::string_view name) const;
-  /// Names in byte order.
-  [[nodiscard]] Result<std::vector<std::string>> list_arrays() const;
-  [[nodiscard]] Result<ArrayMetadata> get_array_metadata(std::string_view name) const;
-  /// Logical shape.
-  [[nodiscard]] Result<Shape> get_shape(std::string_view name) const;
-  /// Microseconds since 1970 of the last commit that touched the array.
-  [[nodiscard]] Result<int64_t> get_modify_time(std::string_view name) const;
-  /// The user's attributes as a JSON object.
-  [[nodiscard]] Result<std::string> get_attributes(std::string_view name) const;
+  /// All arrays as of the newest commit, for as long as it is kept. Costs about as much as opening
+  /// a file. Waits for a commit or checkpoint that is under way. Errors: Busy after
+  /// lock_timeout_ms.
+  [[nodiscard]] Result<Snapshot> snapshot() const;
 
   /// For the layers above (search, formats); not part of the stable API.
   [[nodiscard]] internal::StoreHandle& handle() const noexcept { return *handle_; }
+  [[nodiscard]] Result<std::shared_ptr<internal::ArraySource>> source() const override;
 
  private:
   friend Result<ParallelIO> open_store(io::Env& env, const std::string& path,
                                        const StoreOptions& options);
   explicit ParallelIO(std::unique_ptr<internal::StoreHandle> handle);
   std::unique_ptr<internal::StoreHandle> handle_;
+};
+
+/// All arrays of a store as of one commit, whatever is changed, overwritten or compacted since, by
+/// this process or others; readers and writers do not wait for it. While it is kept, a replace
+/// first saves the rows that it changes, and files of ended generations stay on the disk: keep it
+/// for a job, not for a day. Reading it takes a page of memory for each page of rows that were
+/// replaced. It ends with its process, also a killed one, and leaves nothing behind. It outlives
+/// its store's close(). Cheap to move.
+class Snapshot final : public StoreReader {
+ public:
+  Snapshot(Snapshot&&) noexcept;
+  Snapshot& operator=(Snapshot&&) noexcept;
+  ~Snapshot() override;
+
+  /// Lets go of it; any later call answers FailedPrecondition.
+  void close();
+  /// As of which it is: see ParallelIO::commit_number. 0 when closed.
+  [[nodiscard]] uint64_t commit_number() const noexcept;
+
+  [[nodiscard]] Result<std::shared_ptr<internal::ArraySource>> source() const override;
+
+ private:
+  friend class ParallelIO;
+  explicit Snapshot(std::shared_ptr<internal::SnapshotState> state);
+  std::shared_ptr<internal::SnapshotState> state_;
 };
 
 /// The blocks of a stream_load, one after the other.

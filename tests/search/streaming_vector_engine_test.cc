@@ -78,6 +78,29 @@ TEST_F(StreamingVectorEngineTest, AnswersAsAScanOfTheLoadedArrayWhateverWasChang
   }
 }
 
+TEST_F(StreamingVectorEngineTest, FindsInASnapshotWhatTheStoreHeldThen) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  const auto rows = [&](uint64_t count) {
+    return random_rows(DType::kFloat32, count, 24, Content::kNormal, random);
+  };
+  NPK_ASSERT_OK(store_->save_arrays({{"v", rows(3'000)}}));
+  NPK_ASSERT_OK(store_->drop_arrays("v", Rows::range(0, 900, 7)));
+  const Array query = random_query(DType::kFloat32, 24, Content::kNormal, random);
+  NPK_ASSERT_OK_AND_ASSIGN(const Array before, store_->load_array("v"));
+  NPK_ASSERT_OK_AND_ASSIGN(const Snapshot snapshot, store_->snapshot());
+  for (int step = 0; step < 12; ++step) {
+    if (step % 3 == 0) NPK_ASSERT_OK(store_->append_rows("v", rows(50)));
+    NPK_ASSERT_OK(store_->replace_rows("v", rows(400), Rows::range(step, step + 800, 2)));
+    if (step == 5) NPK_ASSERT_OK(store_->drop_arrays("v", Rows::range(10, 500, 3)));
+    if (step == 8) NPK_ASSERT_OK(store_->compact_array("v"));
+    const SearchOptions options = {.metric = Metric::kL2, .k = 20};
+    NPK_ASSERT_OK_AND_ASSIGN(const TopK got,
+                             StreamingVectorEngine().top_k(snapshot, "v", query, options));
+    ASSERT_EQ(difference(got, reference_top_k(before, query, Metric::kL2, 20)), "") << step;
+  }
+  expect_reference("v", query, Metric::kL2, 20);
+}
+
 TEST_F(StreamingVectorEngineTest, NeverReturnsADeletedRow) {
   const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
   NPK_ASSERT_OK(store_->save_arrays({{"v", ArrayView::of(values, {8, 1})}}));

@@ -96,6 +96,9 @@ TEST(FormatDocument, SharedPageTableIsThatOfTheCode) {
                                                 {"applied", P::kApplied},
                                                 {"writing", P::kWriting},
                                                 {"change", P::kChange},
+                                                {"images", P::kImages},
+                                                {"may_have_images", P::kMayHaveImages},
+                                                {"ended_kept", P::kEndedKept},
                                                 {"epochs", P::kFirstEpoch}}));
 }
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -138,9 +139,12 @@ class Reader {
   Reader(ParallelIO store, uint64_t seed) : store_(std::move(store)), random_(seed) {}
 
   Status step() {
-    switch (random_.below(5)) {
+    if (held_ ? random_.chance(0.05) : random_.chance(0.02)) NPK_RETURN_IF_ERROR(hold_or_drop());
+    switch (random_.below(6)) {
       case 0:
         return read_tail();
+      case 4:
+        return held_ ? look_at_held() : read_some();
       case 1:
         return read_some();
       case 2:
@@ -158,6 +162,46 @@ class Reader {
     checked_ += rows.size();
     const std::string text = rows_finding(rows, is_in_sequence);
     return text.empty() ? Status() : Status::internal(concat(what, ": ", text));
+  }
+
+  /// Takes a snapshot, and drops it later.
+  Status hold_or_drop() {
+    if (held_) {
+      NPK_RETURN_IF_ERROR(look_at_held());
+      held_.reset();
+      return {};
+    }
+    NPK_ASSIGN_OR_RETURN(Snapshot taken, store_.snapshot());
+    held_.emplace(std::move(taken));
+    NPK_ASSIGN_OR_RETURN(held_content_, content_of(*held_));
+    NPK_ASSIGN_OR_RETURN(const Array left, held_->load_array(kLeftArray));
+    NPK_ASSIGN_OR_RETURN(const Array right, held_->load_array(kRightArray));
+    if (left.size_bytes() != right.size_bytes() ||
+        std::memcmp(left.data(), right.data(), left.size_bytes()) != 0) {
+      return Status::internal("a snapshot shows half of a batch");
+    }
+    return {};
+  }
+
+  Status look_at_held() {
+    NPK_ASSIGN_OR_RETURN(const std::string content, content_of(*held_));
+    if (content == held_content_) return {};
+    return Status::internal(
+        concat("the snapshot of commit ", held_->commit_number(), " is another after a while"));
+  }
+
+  /// What of the store can be held and compared at little cost.
+  Result<std::string> content_of(const Snapshot& snapshot) {
+    std::string content;
+    for (const char* name : {kLogArray, kScratchArray, kRightArray}) {
+      NPK_ASSIGN_OR_RETURN(const Shape shape, snapshot.get_shape(name));
+      NPK_ASSIGN_OR_RETURN(const Array tail,
+                           snapshot.read_rows(name, Rows::range(-2'000, std::nullopt)));
+      NPK_RETURN_IF_ERROR(check(rows_of(tail.data(), tail.size_bytes()), false, "snapshot"));
+      content += concat(name, ' ', shape_to_string(shape), '\n');
+      content.append(reinterpret_cast<const char*>(tail.data()), tail.size_bytes());
+    }
+    return content;
   }
 
   Status read_tail() {
@@ -203,6 +247,8 @@ class Reader {
   }
 
   ParallelIO store_;
+  std::optional<Snapshot> held_;
+  std::string held_content_;
   Random random_;
   uint64_t seen_rows_ = 0;
   uint64_t checked_ = 0;

@@ -25,7 +25,7 @@ std::string bytes_difference(std::string_view what, const std::byte* got, uint64
                 static_cast<uint64_t>(at) / std::max<uint64_t>(row_bytes, 1), ")");
 }
 
-std::string load_difference(const ParallelIO& store, const std::string& name,
+std::string load_difference(const StoreReader& store, const std::string& name,
                             const ModelArray& array) {
   auto loaded = store.load_array(name);
   NPK_DIFFERENCE_IF_ERROR(loaded);
@@ -40,7 +40,7 @@ std::string load_difference(const ParallelIO& store, const std::string& name,
                           array.row_bytes());
 }
 
-std::string metadata_difference(const ParallelIO& store, const std::string& name,
+std::string metadata_difference(const StoreReader& store, const std::string& name,
                                 const ModelArray& array, ArrayMetadata& metadata) {
   auto found = store.get_array_metadata(name);
   NPK_DIFFERENCE_IF_ERROR(found);
@@ -72,7 +72,7 @@ std::string metadata_difference(const ParallelIO& store, const std::string& name
   return {};
 }
 
-std::string names_difference(const ParallelIO& store, const Model& model) {
+std::string names_difference(const StoreReader& store, const Model& model) {
   auto names = store.list_arrays();
   NPK_DIFFERENCE_IF_ERROR(names);
   std::vector<std::string> wanted;
@@ -85,7 +85,7 @@ std::string names_difference(const ParallelIO& store, const Model& model) {
   return text;
 }
 
-std::string content_difference(const ParallelIO& store, const Model& model) {
+std::string content_difference(const StoreReader& store, const Model& model) {
   std::string text = names_difference(store, model);
   for (auto array = model.begin(); text.empty() && array != model.end(); ++array) {
     ArrayMetadata metadata;
@@ -96,7 +96,7 @@ std::string content_difference(const ParallelIO& store, const Model& model) {
   return text;
 }
 
-Result<Model> read_model(const ParallelIO& store) {
+Result<Model> read_model(const StoreReader& store) {
   Model model;
   NPK_ASSIGN_OR_RETURN(const auto names, store.list_arrays());
   for (const std::string& name : names) {

@@ -13,19 +13,19 @@
 namespace npk::testing {
 
 /// Names, types, shapes, rows, attributes and metadata of all arrays.
-std::string content_difference(const ParallelIO& store, const Model& model);
+std::string content_difference(const StoreReader& store, const Model& model);
 /// The parts that it is made of. `metadata` receives what the store says.
-std::string names_difference(const ParallelIO& store, const Model& model);
-std::string load_difference(const ParallelIO& store, const std::string& name,
+std::string names_difference(const StoreReader& store, const Model& model);
+std::string load_difference(const StoreReader& store, const std::string& name,
                             const ModelArray& array);
-std::string metadata_difference(const ParallelIO& store, const std::string& name,
+std::string metadata_difference(const StoreReader& store, const std::string& name,
                                 const ModelArray& array, ArrayMetadata& metadata);
 /// `what` names in the text where `got` came from.
 std::string bytes_difference(std::string_view what, const std::byte* got, uint64_t got_bytes,
                              const std::vector<std::byte>& wanted, uint64_t row_bytes);
 
 /// What the store holds now.
-Result<Model> read_model(const ParallelIO& store);
+Result<Model> read_model(const StoreReader& store);
 
 /// The damage that verify_store finds at `path`, one finding a line.
 std::string verify_damage(const std::string& path);
