@@ -39,6 +39,8 @@ Run define_info(CLI::App& app);
 // verb_rows.cc
 Run define_head(CLI::App& app);
 Run define_rows(CLI::App& app);
+// verb_changes.cc
+Run define_changes(CLI::App& app);
 // verb_change.cc
 Run define_append(CLI::App& app);
 Run define_replace(CLI::App& app);

@@ -26,6 +26,8 @@ constexpr std::array kVerbs = {
     Verb{"rows", kLook, "Print rows by number or slice",
          "npk rows features.npk embeddings 0,5,-1\n  npk rows features.npk embeddings 10:20",
          define_rows},
+    Verb{"changes", kLook, "Tell which rows were changed since a commit",
+         "npk changes features.npk embeddings --since 0", define_changes},
     Verb{"append", kRows, "Append the rows of a file",
          "npk append features.npk embeddings more.npy", define_append},
     Verb{"replace", kRows, "Replace rows in place by those of a file",

@@ -102,12 +102,17 @@ std::vector<T> vector_of(nb::handle values, const char* dtype, const char* name)
   return copy;
 }
 
-/// The store of a search: one that is open, or one to be opened for reading while this lives.
+/// The store of a search: one that is open, a snapshot, or one to be opened for reading while this
+/// lives.
 class SearchedStore {
  public:
   explicit SearchedStore(nb::handle store) {
     if (nb::isinstance<Store>(store)) {
       store_ = &nb::cast<const Store&>(store).io;
+      return;
+    }
+    if (nb::isinstance<Snapshot>(store)) {
+      store_ = &nb::cast<const Snapshot&>(store).io;
       return;
     }
     const std::string path = path_from(store);
@@ -116,7 +121,7 @@ class SearchedStore {
         value(unlocked([&] { return ParallelIO::open(path, options); }), Missing::kStore));
     store_ = own_.get();
   }
-  const ParallelIO& operator*() const { return *store_; }
+  const StoreReader& operator*() const { return *store_; }
   [[nodiscard]] uint64_t row_count(const std::string& name) const {
     const Shape shape = value(store_->get_shape(name));
     return shape.empty() ? 1 : shape[0];
@@ -124,7 +129,7 @@ class SearchedStore {
 
  private:
   std::unique_ptr<ParallelIO> own_;
-  const ParallelIO* store_;
+  const StoreReader* store_;
 };
 
 /// Adds a method with the keyword arguments of a search behind its own.
@@ -243,11 +248,12 @@ nb::object stream_batch_compute(const StreamingVectorEngine& self, nb::handle qu
 #define NPK_IN_MEMORY "self, query: numpy.typing.ArrayLike, candidates: numpy.typing.ArrayLike, "
 #define NPK_IN_MEMORY_MANY \
   "self, queries: numpy.typing.ArrayLike, candidates: numpy.typing.ArrayLike, "
-#define NPK_IN_STORE                                                                   \
-  "self, query: numpy.typing.ArrayLike, store: Store | str | os.PathLike[str], name: " \
+#define NPK_IN_STORE                                                                              \
+  "self, query: numpy.typing.ArrayLike, store: Store | Snapshot | str | os.PathLike[str], name: " \
   "str, "
-#define NPK_IN_STORE_MANY                                                                \
-  "self, queries: numpy.typing.ArrayLike, store: Store | str | os.PathLike[str], name: " \
+#define NPK_IN_STORE_MANY                                                                     \
+  "self, queries: numpy.typing.ArrayLike, store: Store | Snapshot | str | os.PathLike[str], " \
+  "name: "                                                                                    \
   "str, "
 
 void register_vector_engine(nb::module_& module) {

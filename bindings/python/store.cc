@@ -12,6 +12,7 @@
 #include "bindings/python/arrays.h"
 #include "bindings/python/errors.h"
 #include "bindings/python/progress.h"
+#include "bindings/python/reading.h"
 #include "bindings/python/selection.h"
 #include "bindings/python/store_docs.h"
 
@@ -116,61 +117,42 @@ void clone(Store& self, const std::string& source, const std::string& target) {
   check(unlocked([&] { return self.io.clone_array(source, target); }));
 }
 
-nb::object load(const Store& self, const std::string& name) {
-  return to_numpy(value(unlocked([&] { return self.io.load_array(name); })));
-}
-
 nb::object view(const Store& self, const std::string& name) {
   return to_numpy(value(unlocked([&] { return self.io.get_array_view(name); })));
 }
 
-nb::object read_rows(const Store& self, const std::string& name, nb::handle rows) {
-  const Rows selection = rows_from(rows);
-  return to_numpy(value(unlocked([&] { return self.io.read_rows(name, selection); })));
+nb::object rows_of(const std::vector<RowRun>& runs) {
+  std::vector<uint64_t> rows;
+  for (const RowRun& run : runs) {
+    for (uint64_t row = run.begin; row < run.end; ++row) rows.push_back(row);
+  }
+  const size_t count = rows.size();
+  return to_numpy(std::move(rows), {count});
 }
 
-bool has(const Store& self, const std::string& name) { return value(self.io.has_array(name)); }
-
-std::vector<std::string> list(const Store& self) { return value(self.io.list_arrays()); }
-
-nb::tuple tuple_of(const Shape& shape) {
-  nb::list extents;
-  for (const uint64_t extent : shape) extents.append(extent);
-  return nb::tuple(extents);
+RowChanges rows_changed_since(const Store& self, const std::string& name, nb::handle number) {
+  const uint64_t since = count_from(number, "commit_number");
+  return value(unlocked([&] { return self.io.rows_changed_since(name, since); }));
 }
 
-nb::object attributes(const Store& self, const std::string& name) {
-  const std::string text = value(self.io.get_attributes(name));
-  return nb::module_::import_("json").attr("loads")(text);
+/// What a `with store.batch()` collects; it is committed at the end of the block.
+struct Batch {
+  Store* store;
+  WriteBatch operations;
+  std::vector<BorrowedArray> arrays;  // Whose views are in `operations`.
+
+  const ArrayView& borrow(nb::handle array) { return arrays.emplace_back(array).view(); }
+};
+
+void commit_batch(Batch& self) {
+  check(unlocked([&] { return self.store->io.commit(self.operations); }));
+  self.operations.clear();
+  self.arrays.clear();
 }
 
 void set_attributes(Store& self, const std::string& name, const nb::dict& attributes) {
   const auto text = nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(attributes));
   check(unlocked([&] { return self.io.set_attributes(name, text); }));
-}
-
-/// The blocks of Store.stream(). Thread safety: threads take turns.
-class BlockIterator {
- public:
-  explicit BlockIterator(npk::RowStream stream) : stream_(std::move(stream)) {}
-
-  nb::object next() {
-    std::optional<Array> block = value(unlocked([&] {
-      const std::lock_guard lock(*mutex_);
-      return stream_.next();
-    }));
-    if (!block) throw nb::stop_iteration();
-    return to_numpy(*std::move(block));
-  }
-
- private:
-  npk::RowStream stream_;
-  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
-};
-
-BlockIterator stream(const Store& self, const std::string& name, nb::handle block_rows) {
-  const uint64_t rows = count_from(block_rows, "block_rows");
-  return BlockIterator(value(unlocked([&] { return self.io.stream_load(name, rows); })));
 }
 
 void register_metadata(nb::module_& module) {
@@ -196,44 +178,107 @@ void register_metadata(nb::module_& module) {
               "Microseconds since 1970, of the last commit that touched the array.");
 }
 
-void register_reading(nb::class_<Store>& store) {
-  store
-      .def("load", &load, "name"_a, docs::kLoad,
-           nb::sig("def load(self, name: str) -> numpy.ndarray"))
-      .def("view", &view, "name"_a, docs::kView,
-           nb::sig("def view(self, name: str) -> numpy.ndarray"))
-      .def("read_rows", &read_rows, "name"_a, "rows"_a.none(), docs::kReadRows,
-           nb::sig("def read_rows(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray"))
-      .def("getitem", &read_rows, "name"_a, "rows"_a.none(), "read_rows under NumPack's name.",
-           nb::sig("def getitem(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray"))
-      .def("stream", &stream, "name"_a, "block_rows"_a = 65536, docs::kStream,
-           nb::sig("def stream(self, name: str, block_rows: int = 65536) -> RowStream"))
-      .def("has", &has, "name"_a, "Whether there is an array of this name.")
-      .def("__contains__", &has, "name"_a)
-      .def("list", &list, "Names of the arrays, in byte order.")
+void register_changes(nb::module_& module) {
+  nb::class_<RowChanges>(module, "RowChanges", docs::kRowChanges)
+      .def_ro("commit_number", &RowChanges::commit_number,
+              "As of which this is told: what to ask with next time.")
+      .def_ro("rows", &RowChanges::rows, "Rows as of commit_number.")
+      .def_ro("everything", &RowChanges::everything, docs::kEverything)
+      .def_prop_ro(
+          "changed", [](const RowChanges& self) { return rows_of(self.changed); },
+          "Rows that were appended or replaced, ascending, as of commit_number.",
+          nb::sig("def changed(self) -> numpy.typing.NDArray[numpy.uint64]"))
+      .def_prop_ro(
+          "deleted", [](const RowChanges& self) { return rows_of(self.deleted); },
+          "Rows that were deleted, ascending, by their numbers as of the commit asked for.",
+          nb::sig("def deleted(self) -> numpy.typing.NDArray[numpy.uint64]"));
+}
+
+void register_snapshot(nb::module_& module) {
+  nb::class_<Snapshot> snapshot(module, "Snapshot", docs::kSnapshot);
+  snapshot
       .def(
-          "__iter__", [](const Store& self) { return nb::iter(nb::cast(list(self))); },
-          nb::sig("def __iter__(self) -> collections.abc.Iterator[str]"))
-      .def("__len__", [](const Store& self) { return list(self).size(); })
+          "close", [](Snapshot& self) { self.io.close(); },
+          "Lets go of it; any later call raises RuntimeError.")
       .def(
-          "shape",
-          [](const Store& self, const std::string& name) {
-            return tuple_of(value(self.io.get_shape(name)));
+          "__enter__", [](nb::handle self) { return nb::borrow(self); },
+          nb::sig("def __enter__(self) -> Snapshot"))
+      .def(
+          "__exit__", [](Snapshot& self, const nb::args&) { self.io.close(); },
+          nb::sig("def __exit__(self, *exception) -> None"))
+      .def_prop_ro(
+          "commit_number", [](const Snapshot& self) { return self.io.commit_number(); },
+          "As of which it is; 0 when closed.");
+  register_reading(snapshot);
+}
+
+void register_batch(nb::module_& module) {
+  nb::class_<Batch>(module, "Batch", docs::kBatch)
+      .def(
+          "save",
+          [](Batch& self, const std::string& name, nb::handle array) {
+            self.operations.save_array(name, self.borrow(array));
           },
-          "name"_a, "Logical shape: deleted rows do not count.",
-          nb::sig("def shape(self, name: str) -> tuple[int, ...]"))
+          "name"_a, "array"_a, "Creates the array or overwrites it.",
+          nb::sig("def save(self, name: str, array: numpy.typing.ArrayLike) -> None"))
       .def(
-          "metadata",
-          [](const Store& self, const std::string& name) {
-            return value(self.io.get_array_metadata(name));
+          "append",
+          [](Batch& self, const std::string& name, nb::handle rows) {
+            self.operations.append_rows(name, self.borrow(rows));
           },
-          "name"_a, "All that the store knows of the array.")
-      .def("attributes", &attributes, "name"_a, "The attributes that set_attributes() gave it.",
-           nb::sig("def attributes(self, name: str) -> dict[str, typing.Any]"));
+          "name"_a, "rows"_a, "Appends rows.",
+          nb::sig("def append(self, name: str, rows: numpy.typing.ArrayLike) -> None"))
+      .def(
+          "replace",
+          [](Batch& self, const std::string& name, nb::handle values, nb::handle rows) {
+            self.operations.replace_rows(name, self.borrow(values), rows_from(rows));
+          },
+          "name"_a, "values"_a, "rows"_a.none(), "Replaces these rows, one value for each.",
+          nb::sig("def replace(self, name: str, values: numpy.typing.ArrayLike, "
+                  "rows: npk._types.RowsLike) -> None"))
+      .def(
+          "drop",
+          [](Batch& self, const std::string& name, nb::handle rows) {
+            if (rows.is_none()) {
+              self.operations.drop_array(name);
+            } else {
+              self.operations.drop_rows(name, rows_from(rows));
+            }
+          },
+          "name"_a, "rows"_a.none() = nb::none(), "Deletes these rows, or the whole array.",
+          nb::sig("def drop(self, name: str, rows: npk._types.RowsLike = None) -> None"))
+      .def(
+          "set_attributes",
+          [](Batch& self, const std::string& name, const nb::dict& attributes) {
+            self.operations.set_attributes(
+                name,
+                nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(attributes)));
+          },
+          "name"_a, "attributes"_a, "Replaces the array's attributes.",
+          nb::sig("def set_attributes(self, name: str, "
+                  "attributes: dict[str, typing.Any]) -> None"))
+      .def("__len__", [](const Batch& self) { return self.operations.size(); })
+      .def("commit", &commit_batch, "Commits what was collected, and begins anew.")
+      .def(
+          "__enter__", [](nb::handle self) { return nb::borrow(self); },
+          nb::sig("def __enter__(self) -> Batch"))
+      .def(
+          "__exit__",
+          [](Batch& self, nb::handle type, nb::handle, nb::handle) {
+            if (type.is_none()) commit_batch(self);
+          },
+          "type"_a.none(), "value"_a.none(), "traceback"_a.none(),
+          nb::sig("def __exit__(self, type, value, traceback) -> None"));
 }
 
 void register_writing(nb::class_<Store>& store) {
   store
+      .def(
+          "batch",
+          [](Store& self) {
+            return Batch{&self, {}, {}};
+          },
+          docs::kMakeBatch, nb::keep_alive<0, 1>())
       .def("save", &save, "arrays"_a, docs::kSave,
            nb::sig("def save(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None"))
       .def("append", &append, "arrays"_a, docs::kAppend,
@@ -270,11 +315,14 @@ std::string path_from(nb::handle path) {
 
 void register_store(nb::module_& module) {
   register_metadata(module);
-  nb::class_<BlockIterator>(module, "RowStream", "The blocks of a Store.stream().")
+  register_changes(module);
+  nb::class_<BlockIterator>(module, "RowStream", "The blocks of a stream().")
       .def(
           "__iter__", [](nb::handle self) { return nb::borrow(self); },
           nb::sig("def __iter__(self) -> RowStream"))
       .def("__next__", &BlockIterator::next, nb::sig("def __next__(self) -> numpy.ndarray"));
+  register_snapshot(module);
+  register_batch(module);
   nb::class_<Store> store(module, "Store", docs::kStore);
   store
       .def("__init__", &open, "path"_a, "mode"_a = "process", nb::kw_only(), "read_only"_a = false,
@@ -294,6 +342,24 @@ void register_store(nb::module_& module) {
           "path", [](const Store& self) { return self.io.path(); }, "As it was opened.")
       .def("__repr__", [](const Store& self) { return "npk.Store('" + self.io.path() + "')"; });
   register_reading(store);
+  store
+      .def("view", &view, "name"_a, docs::kView,
+           nb::sig("def view(self, name: str) -> numpy.ndarray"))
+      .def(
+          "snapshot",
+          [](const Store& self) {
+            return Snapshot{value(unlocked([&] { return self.io.snapshot(); }))};
+          },
+          docs::kTakeSnapshot)
+      .def_prop_ro(
+          "commit_number",
+          [](const Store& self) {
+            return value(unlocked([&] { return self.io.commit_number(); }));
+          },
+          docs::kCommitNumber)
+      .def("rows_changed_since", &rows_changed_since, "name"_a, "commit_number"_a,
+           docs::kRowsChangedSince,
+           nb::sig("def rows_changed_since(self, name: str, commit_number: int) -> RowChanges"));
   register_writing(store);
 }
 

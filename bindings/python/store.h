@@ -16,10 +16,15 @@ struct Store {
   ParallelIO io;
 };
 
+/// Thread safety: that of npk::Snapshot, but for close().
+struct Snapshot {
+  npk::Snapshot io;
+};
+
 /// A path: str, bytes or os.PathLike.
 std::string path_from(nanobind::handle path);
 
-/// Adds Store, RowStream and ArrayMetadata.
+/// Adds Store, Snapshot, Batch, RowStream, RowChanges and ArrayMetadata.
 void register_store(nanobind::module_& module);
 
 }  // namespace npk::python

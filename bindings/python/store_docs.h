@@ -78,6 +78,45 @@ inline constexpr auto kStream = R"(The live rows in blocks of `block_rows`, in b
 As of this call: rows appended or deleted later make no difference. The last block may be
 shorter.)";
 
+inline constexpr auto kSnapshot = R"(All arrays of a store as of one commit: a context manager.
+
+Whatever is changed, overwritten or compacted since, by this process or others. While it is open, a
+replace first saves the rows that it changes, and files of ended generations stay on the disk: keep
+it for a job, not for a day. It outlives its store's close().)";
+
+inline constexpr auto kTakeSnapshot = R"(All arrays as of the newest commit, while writers go on.
+
+Raises TimeoutError if a commit of another process does not end.)";
+
+inline constexpr auto kCommitNumber =
+    R"(Grows with each commit, of any process; never used twice. 0: nothing was committed.)";
+
+inline constexpr auto kRowsChangedSince = R"(What has happened to the array's rows since a commit.
+
+commit_number: of this store, then; it may be of another process and of long ago.
+Raises KeyError.)";
+
+inline constexpr auto kRowChanges = R"(What has happened to the rows of an array since a commit.
+
+A copy of the array as of then becomes one of now so: remove the rows `deleted`, make it `rows`
+long, read the rows `changed` anew.)";
+
+inline constexpr auto kEverything = R"(Any row may be another; `changed` names them all.
+
+So it is if the array was created, overwritten or compacted since, if rows were replaced in mode
+'none' or very many scattered ones deleted, if the history does not reach back so far, and for
+numbers from before the machine was restarted.)";
+
+inline constexpr auto kBatch = R"(Several operations, over any arrays, that commit as one.
+
+A context manager: it commits at the end of the block, all or nothing, and does nothing if the block
+raises. Operations see the effects of those before them. Arrays are read when it commits: do not
+change them in the block.)";
+
+inline constexpr auto kMakeBatch = R"(Collects operations that commit as one.
+
+with store.batch() as batch: batch.append("a", rows); batch.drop("b", [3]))";
+
 }  // namespace npk::python::docs
 
 #endif  // NPK_BINDINGS_PYTHON_STORE_DOCS_H_

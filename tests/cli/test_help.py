@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conftest import USAGE
 
-VERBS = ["import", "export", "ls", "info", "head", "rows", "append", "replace", "delete", "drop",
-         "clone", "compact", "attrs", "search", "verify", "torture", "show-config"]
+VERBS = ["import", "export", "ls", "info", "head", "rows", "changes", "append", "replace",
+         "delete", "drop", "clone", "compact", "attrs", "search", "verify", "torture",
+         "show-config"]
 WRITING = {"import", "append", "replace", "delete", "drop", "clone", "compact", "attrs"}
 
 

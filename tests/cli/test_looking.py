@@ -250,3 +250,24 @@ def test_a_foreign_folder_is_no_store_and_stays_as_it_is(npk):
     npk.refused("ls", "folder")
     npk.refused("import", "a.npy", "folder")
     assert [p.name for p in (npk.folder / "folder").iterdir()] == ["mine.txt"]
+
+
+def test_changes_tells_what_happened_since_a_commit(npk):
+    npk.imported("a", np.zeros((10, 4), "f4"))
+    start = npk.json("changes", "s.npk", "a")
+    assert start["everything"] and start["changed"] == [[0, 10]]
+    number = str(start["commit_number"])
+    npk.save("one.npy", np.ones((2, 4), "f4"))
+    npk("append", "s.npk", "a", "one.npy")
+    npk("replace", "s.npk", "a", "one.npy", "--rows", "3,7")
+    npk("delete", "s.npk", "a", "--rows", "0:2")
+    changes = npk.json("changes", "s.npk", "a", "--since", number)
+    assert set(changes) == {"schema_version", "command", "store", "name", "since", "commit_number",
+                            "rows", "everything", "changed", "deleted"}
+    assert not changes["everything"] and changes["rows"] == 10
+    assert changes["changed"] == [[1, 2], [5, 6], [8, 10]] and changes["deleted"] == [[0, 2]]
+    text = npk("changes", "s.npk", "a", "--since", number).out
+    assert "1, 5, 8:10" in text and "0:2" in text
+    again = npk.json("changes", "s.npk", "a", "--since", str(changes["commit_number"]))
+    assert again["changed"] == [] and again["deleted"] == []
+    assert npk("changes", "s.npk", "b", code=FAILURE).err

@@ -9,8 +9,11 @@
 
 from npk._npk import (
     ArrayMetadata,
+    Batch,
     CorruptionError,
+    RowChanges,
     RowStream,
+    Snapshot,
     Store,
     StreamingVectorEngine,
     VectorEngine,
@@ -19,5 +22,6 @@ from npk._npk import (
     simd_target,
 )
 
-__all__ = ["ArrayMetadata", "CorruptionError", "RowStream", "Store", "StreamingVectorEngine",
-           "VectorEngine", "__version__", "metrics", "simd_target"]
+__all__ = ["ArrayMetadata", "Batch", "CorruptionError", "RowChanges", "RowStream", "Snapshot",
+           "Store", "StreamingVectorEngine", "VectorEngine", "__version__", "metrics",
+           "simd_target"]

@@ -56,12 +56,148 @@ class ArrayMetadata:
     def modified_us(self) -> int:
         """Microseconds since 1970, of the last commit that touched the array."""
 
+class RowChanges:
+    """
+    What has happened to the rows of an array since a commit.
+
+    A copy of the array as of then becomes one of now so: remove the rows `deleted`, make it `rows`
+    long, read the rows `changed` anew.
+    """
+
+    @property
+    def commit_number(self) -> int:
+        """As of which this is told: what to ask with next time."""
+
+    @property
+    def rows(self) -> int:
+        """Rows as of commit_number."""
+
+    @property
+    def everything(self) -> bool:
+        """
+        Any row may be another; `changed` names them all.
+
+        So it is if the array was created, overwritten or compacted since, if rows were replaced in mode
+        'none' or very many scattered ones deleted, if the history does not reach back so far, and for
+        numbers from before the machine was restarted.
+        """
+
+    @property
+    def changed(self) -> numpy.typing.NDArray[numpy.uint64]:
+        """Rows that were appended or replaced, ascending, as of commit_number."""
+
+    @property
+    def deleted(self) -> numpy.typing.NDArray[numpy.uint64]:
+        """
+        Rows that were deleted, ascending, by their numbers as of the commit asked for.
+        """
+
 class RowStream:
-    """The blocks of a Store.stream()."""
+    """The blocks of a stream()."""
 
     def __iter__(self) -> RowStream: ...
 
     def __next__(self) -> numpy.ndarray: ...
+
+class Snapshot:
+    """
+    All arrays of a store as of one commit: a context manager.
+
+    Whatever is changed, overwritten or compacted since, by this process or others. While it is open, a
+    replace first saves the rows that it changes, and files of ended generations stay on the disk: keep
+    it for a job, not for a day. It outlives its store's close().
+    """
+
+    def close(self) -> None:
+        """Lets go of it; any later call raises RuntimeError."""
+
+    def __enter__(self) -> Snapshot: ...
+
+    def __exit__(self, *exception) -> None: ...
+
+    @property
+    def commit_number(self) -> int:
+        """As of which it is; 0 when closed."""
+
+    def load(self, name: str) -> numpy.ndarray:
+        """
+        A copy of the live rows: a writable array of its own.
+
+        Raises KeyError.
+        """
+
+    def read_rows(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray:
+        """
+        Copies of the selected rows, in the order asked for.
+
+        Rows: a number (an array of one row), a slice, a sequence of numbers (negative ones count from the
+        end), a boolean mask, None for all. Raises KeyError, IndexError, ValueError (length of the mask).
+        """
+
+    def getitem(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray:
+        """read_rows under NumPack's name."""
+
+    def stream(self, name: str, block_rows: int = 65536) -> RowStream:
+        """
+        The live rows in blocks of `block_rows`, in bounded memory.
+
+        As of this call: rows appended or deleted later make no difference. The last block may be
+        shorter.
+        """
+
+    def has(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def list(self) -> list[str]:
+        """Names of the arrays, in byte order."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Logical shape: deleted rows do not count."""
+
+    def metadata(self, name: str) -> ArrayMetadata:
+        """All that the store knows of the array."""
+
+    def attributes(self, name: str) -> dict[str, Any]:
+        """The attributes that set_attributes() gave it."""
+
+class Batch:
+    """
+    Several operations, over any arrays, that commit as one.
+
+    A context manager: it commits at the end of the block, all or nothing, and does nothing if the block
+    raises. Operations see the effects of those before them. Arrays are read when it commits: do not
+    change them in the block.
+    """
+
+    def save(self, name: str, array: numpy.typing.ArrayLike) -> None:
+        """Creates the array or overwrites it."""
+
+    def append(self, name: str, rows: numpy.typing.ArrayLike) -> None:
+        """Appends rows."""
+
+    def replace(self, name: str, values: numpy.typing.ArrayLike, rows: npk._types.RowsLike) -> None:
+        """Replaces these rows, one value for each."""
+
+    def drop(self, name: str, rows: npk._types.RowsLike = None) -> None:
+        """Deletes these rows, or the whole array."""
+
+    def set_attributes(self, name: str, attributes: dict[str, Any]) -> None:
+        """Replaces the array's attributes."""
+
+    def __len__(self) -> int: ...
+
+    def commit(self) -> None:
+        """Commits what was collected, and begins anew."""
+
+    def __enter__(self) -> Batch: ...
+
+    def __exit__(self, type, value, traceback) -> None: ...
 
 class Store:
     """
@@ -107,16 +243,6 @@ class Store:
         Raises KeyError.
         """
 
-    def view(self, name: str) -> numpy.ndarray:
-        """
-        The rows where they lie in the file: read-only, without a copy.
-
-        It keeps showing this generation through compaction, overwrite, drop and close; rows appended later
-        are not in it, rows replaced later show through, and while that happens a row may be seen half old
-        and half new. Raises KeyError, and RuntimeError if deleted rows lie between live ones (compact
-        first, or load).
-        """
-
     def read_rows(self, name: str, rows: npk._types.RowsLike) -> numpy.ndarray:
         """
         Copies of the selected rows, in the order asked for.
@@ -156,6 +282,44 @@ class Store:
 
     def attributes(self, name: str) -> dict[str, Any]:
         """The attributes that set_attributes() gave it."""
+
+    def view(self, name: str) -> numpy.ndarray:
+        """
+        The rows where they lie in the file: read-only, without a copy.
+
+        It keeps showing this generation through compaction, overwrite, drop and close; rows appended later
+        are not in it, rows replaced later show through, and while that happens a row may be seen half old
+        and half new. Raises KeyError, and RuntimeError if deleted rows lie between live ones (compact
+        first, or load).
+        """
+
+    def snapshot(self) -> Snapshot:
+        """
+        All arrays as of the newest commit, while writers go on.
+
+        Raises TimeoutError if a commit of another process does not end.
+        """
+
+    @property
+    def commit_number(self) -> int:
+        """
+        Grows with each commit, of any process; never used twice. 0: nothing was committed.
+        """
+
+    def rows_changed_since(self, name: str, commit_number: int) -> RowChanges:
+        """
+        What has happened to the array's rows since a commit.
+
+        commit_number: of this store, then; it may be of another process and of long ago.
+        Raises KeyError.
+        """
+
+    def batch(self) -> Batch:
+        """
+        Collects operations that commit as one.
+
+        with store.batch() as batch: batch.append("a", rows); batch.drop("b", [3])
+        """
 
     def save(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None:
         """
@@ -300,7 +464,7 @@ class StreamingVectorEngine:
 
     def __init__(self) -> None: ...
 
-    def streaming_batch_compute(self, queries: numpy.typing.ArrayLike, store: Store | str | os.PathLike[str], name: str, metric: str = 'cosine', *, threads: int = 0, progress: npk._types.Progress = None) -> numpy.typing.NDArray[numpy.float64]:
+    def streaming_batch_compute(self, queries: numpy.typing.ArrayLike, store: Store | Snapshot | str | os.PathLike[str], name: str, metric: str = 'cosine', *, threads: int = 0, progress: npk._types.Progress = None) -> numpy.typing.NDArray[numpy.float64]:
         """
         The metric of every row.
 
@@ -312,7 +476,7 @@ class StreamingVectorEngine:
         The SIMD target in use and those available, e.g. 'AVX3; available: SCALAR, SSE4, AVX3'.
         """
 
-    def streaming_top_k_from_file(self, query: numpy.typing.ArrayLike, store: Store | str | os.PathLike[str], name: str, metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, progress: npk._types.Progress = None) -> tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]:
+    def streaming_top_k_from_file(self, query: numpy.typing.ArrayLike, store: Store | Snapshot | str | os.PathLike[str], name: str, metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, progress: npk._types.Progress = None) -> tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]:
         """
         The k nearest rows, best first: (rows, scores).
 
@@ -324,14 +488,14 @@ class StreamingVectorEngine:
         progress(done_rows, total_rows): called from time to time; False cancels (RuntimeError).
         """
 
-    def streaming_range_search(self, query: numpy.typing.ArrayLike, store: Store | str | os.PathLike[str], name: str, metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, progress: npk._types.Progress = None) -> tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]:
+    def streaming_range_search(self, query: numpy.typing.ArrayLike, store: Store | Snapshot | str | os.PathLike[str], name: str, metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, progress: npk._types.Progress = None) -> tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]:
         """
         Every row that passes min_score or max_distance, one of which must be given, best first.
 
         Arguments and answer as of the top-k search; k has no say.
         """
 
-    def streaming_multi_query_top_k(self, queries: numpy.typing.ArrayLike, store: Store | str | os.PathLike[str], name: str, metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, progress: npk._types.Progress = None) -> tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]:
+    def streaming_multi_query_top_k(self, queries: numpy.typing.ArrayLike, store: Store | Snapshot | str | os.PathLike[str], name: str, metric: str = 'cosine', k: int = 10, *, min_score: float | None = None, max_distance: float | None = None, where: npk._types.RowsLike = None, threads: int = 0, progress: npk._types.Progress = None) -> tuple[numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float64]]:
         """
         The k nearest rows of each query, at a fraction of the cost of one search for each.
 
