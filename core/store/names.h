@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "npk/status.h"
 
@@ -36,6 +37,15 @@ std::string log_file(uint32_t index);
 std::string sidecar_file(std::string_view stem);
 std::string rows_file(std::string_view stem, uint64_t generation);
 std::string deleted_file(std::string_view stem, uint64_t generation, uint64_t record);
+std::string sums_file(std::string_view stem, uint64_t generation, uint64_t record);
+
+/// The files that a sidecar names: empty if no row is deleted, if the array has no checksums.
+struct SideFiles {
+  std::string deleted;
+  std::string sums;
+  /// Those that there are.
+  [[nodiscard]] std::vector<std::string> names() const;
+};
 
 /// What a file in a store's directory is, by its name.
 enum class FileKind : uint8_t {
@@ -45,6 +55,7 @@ enum class FileKind : uint8_t {
   kSidecar,
   kRows,
   kDeleted,
+  kSums,
   kTemporary,
   kForeign
 };

@@ -43,6 +43,7 @@ ArrayMetadata describe(const ArrayState& state) {
   metadata.rows_file = state.file->path().substr(state.file->path().rfind('/') + 1);
   metadata.created_us = state.created_us;
   metadata.modified_us = state.modified_us;
+  metadata.checksums = state.sums != nullptr ? Checksums::kBlock : Checksums::kNone;
   metadata.attributes = state.attributes;
   return metadata;
 }
@@ -76,6 +77,17 @@ Status validate(const StoreOptions& options) {
   return {};
 }
 
+std::string_view checksums_name(Checksums checksums) {
+  return checksums == Checksums::kBlock ? "block" : "none";
+}
+
+Result<Checksums> checksums_from_name(std::string_view name) {
+  for (const Checksums checksums : {Checksums::kNone, Checksums::kBlock}) {
+    if (name == checksums_name(checksums)) return checksums;
+  }
+  return Status::invalid_argument(internal::concat("'", name, "' is none of none and block"));
+}
+
 // ---- The handle. ----
 
 Result<ParallelIO> ParallelIO::open(const std::string& path, const StoreOptions& options) {
@@ -103,9 +115,10 @@ Status ParallelIO::commit(const WriteBatch& batch) {
   return apply_batch(*core, options().durability, batch);
 }
 
-Status ParallelIO::save_arrays(const std::vector<std::pair<std::string, ArrayView>>& arrays) {
+Status ParallelIO::save_arrays(const std::vector<std::pair<std::string, ArrayView>>& arrays,
+                               const SaveOptions& options) {
   WriteBatch batch;
-  for (const auto& [name, values] : arrays) batch.save_array(name, values);
+  for (const auto& [name, values] : arrays) batch.save_array(name, values, options);
   return commit(batch);
 }
 

@@ -74,8 +74,6 @@ class StoreCore {
   Status attach_read_only();
   /// Returns whether a checkpoint must follow. Requires: the writer lock and position_mutex_.
   Result<bool> recover(bool page_is_valid);
-  Status apply_records(const Committed& committed, std::span<const Record> records,
-                       uint64_t from_record, bool in_memory);
   Status remove_orphans(const Committed& committed);
   void install(Committed committed);
 
@@ -87,6 +85,8 @@ class StoreCore {
   Status overlay_unapplied();
   Status open_reader_lock();
   [[nodiscard]] bool page_is_valid() const;
+  /// Whether the page's words for the log, if they are for this one, are what was read of it.
+  [[nodiscard]] bool page_agrees(const Committed& committed) const;
   [[nodiscard]] uint64_t epoch_of(const ArrayState& state) const;
 
   // Writing.
