@@ -7,10 +7,10 @@
 #include <thread>
 #include <unistd.h>
 
+#include "bindings/cli/torture/random_values.h"
 #include "npk/internal/text.h"
 #include "tests/support/child_process.h"
 #include "tests/support/directory_snapshot.h"
-#include "tests/support/random_values.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/store_fixture.h"
 

@@ -13,6 +13,8 @@ namespace {
 class RecordsThatCannotFollow : public ::testing::Test {
  protected:
   void SetUp() override {
+    NPK_ASSERT_OK_AND_ASSIGN(auto log, env_.open("/log.0", io::OpenMode::kCreateNew));
+    committed_.log = std::move(log);
     state_.name = state_.stem = std::string("a");
     state_.row_shape = {3};
     state_.generation = 4;

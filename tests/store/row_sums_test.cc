@@ -3,10 +3,10 @@
 
 #include <cstring>
 
+#include "bindings/cli/torture/random_values.h"
 #include "core/store/block_checksums.h"
 #include "core/store/codec.h"
 #include "simd/crc32c.h"
-#include "tests/support/random_values.h"
 #include "tests/support/support.h"
 
 namespace npk::internal {

@@ -6,6 +6,8 @@
 
 namespace npk::testing {
 
+/// Makes golden stores. golden_test.cc.
+int golden_worker(const Arguments& arguments);
 /// Carries out its share of a stream of operations, in turn with the parent. turns_test.cc.
 int turns_worker(const Arguments& arguments);
 /// Appends, replaces and compacts until it is told to stop. stress_worker_test.cc.
