@@ -125,7 +125,8 @@ Status import_file(const std::string& file, ParallelIO& store, const std::string
   source.read = [&reader](uint64_t begin, uint64_t end, std::span<std::byte> out) {
     return reader->read(begin, end, out);
   };
-  return internal::save_rows(store, name, source, {options.overwrite, options.progress});
+  return internal::save_rows(store, name, source,
+                             {options.overwrite, options.progress, options.save});
 }
 
 Status export_file(const ParallelIO& store, const std::string& name, const std::string& file,

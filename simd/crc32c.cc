@@ -134,6 +134,18 @@ uint32_t crc32c_scalar(std::span<const std::byte> bytes, uint32_t seed) noexcept
   return ~kernel_scalar(~seed, bytes.data(), bytes.size());
 }
 
+uint32_t crc32c_moved(uint32_t checksum, uint64_t length_bytes) noexcept {
+  using crc32c_math::multiply;
+  // Runs within a block of 64 KiB, the common case, are two look-ups and two products.
+  static constexpr ByteTable kShort = crc32c_math::powers(crc32c_math::power_of_x(8));
+  static constexpr ByteTable kLong = crc32c_math::powers(crc32c_math::power_of_x(8 * 256));
+  uint32_t power = multiply(kShort[length_bytes & 0xFF], kLong[(length_bytes >> 8) & 0xFF]);
+  if (const uint64_t rest = length_bytes >> 16; rest != 0) {
+    power = multiply(power, crc32c_math::power_of_x(rest << 19));
+  }
+  return multiply(power, checksum);
+}
+
 std::string_view crc32c_kernel_name() noexcept { return chosen().name; }
 
 }  // namespace npk::simd

@@ -49,6 +49,14 @@ constexpr ByteTable products(uint32_t shift_bits, uint32_t factor) {
   return table;
 }
 
+/// factor^0, factor^1, …
+constexpr ByteTable powers(uint32_t factor) {
+  ByteTable table{};
+  table[0] = kOne;
+  for (uint32_t i = 1; i < 256; ++i) table[i] = multiply(table[i - 1], factor);
+  return table;
+}
+
 /// Eight tables for slice-by-8: table i advances a byte over i + 1 bytes.
 constexpr std::array<ByteTable, 8> slice_tables() {
   std::array<ByteTable, 8> tables{};

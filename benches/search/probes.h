@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "core/search/scan.h"
+#include "core/base/threads.h"
 #include "simd/prefetch.h"
 
 namespace npk {

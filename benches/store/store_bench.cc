@@ -5,15 +5,19 @@
 // One array of 1M × 10 float32 (40 MB), warm, in one process, unless a line says otherwise. Prints
 // a table; OUT gets a list of {suite, name, value, unit, floor, ratio, bar, holds}.
 // docs/benchmarks.md says how to read it. The exit code is 0 unless something failed to run.
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <random>
+#include <thread>
 #include <unordered_map>
 
 #include "benches/store/floors.h"
 #include "benches/store/measure.h"
+#include "core/base/threads.h"
 #include "npk/npk.h"
+#include "simd/crc32c.h"
 
 namespace npk::bench {
 namespace {
@@ -67,6 +71,7 @@ class Bench {
     NPK_RETURN_IF_ERROR(run_whole_arrays());
     NPK_RETURN_IF_ERROR(run_many_arrays());
     NPK_RETURN_IF_ERROR(run_deletes());
+    NPK_RETURN_IF_ERROR(run_checksums());
     if (settings_.json_path.empty()) return {};
     return figures_.write_json(settings_.json_path);
   }
@@ -76,12 +81,13 @@ class Bench {
   [[nodiscard]] size_t rounds(size_t full) const { return settings_.is_quick ? full / 5 : full; }
 
   /// A new store that holds the array.
-  Result<ParallelIO> make_store(const std::string& name, Durability durability) {
+  Result<ParallelIO> make_store(const std::string& name, Durability durability,
+                                Checksums checksums = Checksums::kNone) {
     std::filesystem::remove_all(file(name));
     StoreOptions options;
     options.durability = durability;
     NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open(file(name), options));
-    NPK_RETURN_IF_ERROR(store.save_arrays({{"a", rows_of(all_)}}));
+    NPK_RETURN_IF_ERROR(store.save_arrays({{"a", rows_of(all_)}}, {checksums}));
     NPK_RETURN_IF_ERROR(store.sync_metadata());
     NPK_RETURN_IF_ERROR(store.load_array("a").status());
     return store;
@@ -373,6 +379,57 @@ class Bench {
                          },
                          new_store},
                         {});
+  }
+
+  /// What checksums of the rows cost a commit, and how fast they are compared.
+  Status run_checksums() {
+    NPK_ASSIGN_OR_RETURN(ParallelIO store,
+                         make_store("sums.npk", Durability::kProcess, Checksums::kBlock));
+    NPK_RETURN_IF_ERROR(
+        figures_.add("append 100 rows, process, checksums", rounds(5'000), {},
+                     {[&](size_t) { return store.append_rows("a", rows_of(few_)); }}, {}));
+    NPK_RETURN_IF_ERROR(figures_.add(
+        "replace 100 scattered rows, process, checksums", rounds(5'000), {}, {[&](size_t round) {
+          return store.replace_rows("a", rows_of(few_), scattered(round, kFewRows));
+        }},
+        {}));
+    NPK_RETURN_IF_ERROR(figures_.add("save 40 MB over an array, process, checksums", rounds(30), {},
+                                     {[&](size_t) {
+                                       return store.save_arrays({{"a", rows_of(all_)}});
+                                     }},
+                                     {}));
+    return add_verify(store);
+  }
+
+  /// Bar: 5 GB/s. Floor: the checksums of as many bytes in memory, by all processors.
+  Status add_verify(ParallelIO& store) {
+    constexpr size_t kPieces = 7;
+    for (size_t i = 1; i < kPieces; ++i) {
+      NPK_RETURN_IF_ERROR(store.append_rows("a", rows_of(all_)));
+    }
+    NPK_RETURN_IF_ERROR(store.sync_metadata());
+    const auto bytes = std::as_bytes(std::span(all_));
+    const double seconds = static_cast<double>(kPieces * bytes.size()) / 5e9;
+    const uint32_t threads = std::max(1u, std::thread::hardware_concurrency());
+    constexpr size_t kBlock = 64 << 10;
+    return figures_.add(
+        "verify 280 MB with checksums, warm", rounds(25), at_most_us(seconds * 1e6), {[&](size_t) {
+          const auto report = verify_store(file("sums.npk"));
+          if (!report.is_ok()) return report.status();
+          return report->is_clean() ? Status() : Status::corruption("verify found damage");
+        }},
+        {[&](size_t) {
+          std::atomic<size_t> next{0};
+          std::atomic<uint32_t> sum{0};
+          internal::run_on_threads(threads, [&](uint32_t) {
+            for (size_t at = 0; (at = next.fetch_add(kBlock)) < kPieces * bytes.size();) {
+              const auto rest = bytes.subspan(at % bytes.size());
+              sum += simd::crc32c(rest.first(std::min(kBlock, rest.size())));
+            }
+          });
+          sink_ += sum;
+          return Status();
+        }});
   }
 
   Settings settings_;

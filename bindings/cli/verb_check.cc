@@ -18,6 +18,7 @@ Json json_report(const VerifyReport& report) {
     entry["severity"] = is_damage ? "damage" : "note";
     entry["path"] = finding.path;
     entry["array"] = finding.array.empty() ? Json(nullptr) : Json(finding.array);
+    entry["rows"] = finding.rows ? Json{finding.rows->first, finding.rows->second} : Json(nullptr);
     entry["offset_bytes"] = finding.offset_bytes ? Json(*finding.offset_bytes) : Json(nullptr);
     entry["message"] = finding.message;
     list.push_back(std::move(entry));
@@ -37,18 +38,25 @@ void print_report(Console& console, const VerifyReport& report) {
   }
 }
 
-Result<int> run_verify(Console& console, const StoreArguments& store) {
+struct VerifyArguments {
+  StoreArguments store;
+  bool quick = false;
+};
+
+Result<int> run_verify(Console& console, const VerifyArguments& arguments) {
   VerifyReport report;
   {
     ProgressBar bar(console, "verifying");
-    NPK_ASSIGN_OR_RETURN(report, verify_store(store.path, bar.callback()));
+    NPK_ASSIGN_OR_RETURN(report,
+                         verify_store(arguments.store.path, {arguments.quick, bar.callback()}));
   }
   if (!console.json) print_report(console, report);
   console.note(concat(report.is_clean() ? "clean: " : "damaged: ", counted(report.arrays, "array"),
                       ", ", counted(report.files, "file"), ", ", human_bytes(report.checked_bytes),
                       " checked"));
   Json object = console.object();
-  object["store"] = store.path;
+  object["store"] = arguments.store.path;
+  object["quick"] = arguments.quick;
   object["clean"] = report.is_clean();
   object["arrays"] = report.arrays;
   object["files"] = report.files;
@@ -127,9 +135,10 @@ Result<int> run_show_config(Console& console) {
 }  // namespace
 
 Run define_verify(CLI::App& app) {
-  auto store = std::make_shared<StoreArguments>();
-  app.add_option("STORE", store->path, "Directory of the store")->required();
-  return [store](Console& console) { return run_verify(console, *store); };
+  auto arguments = std::make_shared<VerifyArguments>();
+  app.add_option("STORE", arguments->store.path, "Directory of the store")->required();
+  app.add_flag("--quick", arguments->quick, "Look at the structures only, read no rows");
+  return [arguments](Console& console) { return run_verify(console, *arguments); };
 }
 
 Run define_show_config(CLI::App&) {

@@ -130,6 +130,7 @@ Json json_metadata(const ArrayMetadata& array) {
   object["deleted_rows"] = array.deleted_rows;
   object["generation"] = array.generation;
   object["size_bytes"] = array.size_bytes;
+  object["checksums"] = checksums_name(array.checksums);
   object["rows_file"] = array.rows_file;
   object["created_us"] = array.created_us;
   object["modified_us"] = array.modified_us;

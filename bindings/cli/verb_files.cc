@@ -14,6 +14,7 @@ struct Arguments {
   std::string name;
   std::string file;
   bool overwrite = false;
+  SaveOptions save;
 };
 
 Json describe_transfer(const Console& console, const Arguments& arguments,
@@ -41,8 +42,8 @@ Result<int> run_import(Console& console, const Arguments& arguments) {
   NPK_ASSIGN_OR_RETURN(ParallelIO store, open_store(arguments.store, Access::kCreate));
   {
     ProgressBar bar(console, concat("importing ", name));
-    NPK_RETURN_IF_ERROR(
-        import_file(arguments.file, store, name, {arguments.overwrite, bar.callback()}));
+    NPK_RETURN_IF_ERROR(import_file(arguments.file, store, name,
+                                    {arguments.overwrite, bar.callback(), arguments.save}));
   }
   NPK_ASSIGN_OR_RETURN(const ArrayMetadata array, store.get_array_metadata(name));
   NPK_RETURN_IF_ERROR(store.close());
@@ -73,6 +74,18 @@ Run define_import(CLI::App& app) {
   add_store(app, arguments->store);
   app.add_option("--name", arguments->name, "Name of the array; the file's if not given");
   app.add_flag("--overwrite", arguments->overwrite, "Replace an array of that name");
+  app.add_option_function<std::string>(
+         "--checksums",
+         [arguments](const std::string& text) {
+           const auto checksums = checksums_from_name(text);
+           if (!checksums.is_ok()) {
+             throw CLI::ValidationError("--checksums", checksums.status().message());
+           }
+           arguments->save.checksums = *checksums;
+         },
+         "Keep a checksum for each 64 KiB of the rows, for verify; an overwritten array keeps its "
+         "own choice")
+      ->type_name("none|block");
   add_writing(app, arguments->store);
   return [arguments](Console& console) { return run_import(console, *arguments); };
 }

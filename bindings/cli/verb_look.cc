@@ -105,6 +105,7 @@ Result<int> info_of_array(Console& console, const Arguments& arguments, const Pa
   print_field(console, "deleted rows", std::to_string(array.deleted_rows));
   print_field(console, "size",
               concat(array.size_bytes, " bytes (", human_bytes(array.size_bytes), ")"));
+  print_field(console, "checksums", checksums_name(array.checksums));
   print_field(console, "rows file", printable(array.rows_file));
   print_field(console, "generation", std::to_string(array.generation));
   print_field(console, "created", human_time(array.created_us));

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -68,13 +69,15 @@ void close(Store& self) {
   check(unlocked([&] { return self.io.close(); }));
 }
 
-void save(Store& self, const nb::dict& arrays) {
+void save(Store& self, const nb::dict& arrays, const std::optional<std::string>& checksums) {
+  SaveOptions options;
+  if (checksums) options.checksums = value(checksums_from_name(*checksums));
   const NamedArrays named = named_arrays(arrays);
   std::vector<std::pair<std::string, ArrayView>> views;
   for (size_t i = 0; i < named.names.size(); ++i) {
     views.emplace_back(named.names[i], named.arrays[i].view());
   }
-  check(unlocked([&] { return self.io.save_arrays(views); }));
+  check(unlocked([&] { return self.io.save_arrays(views, options); }));
 }
 
 void append(Store& self, const nb::dict& arrays) {
@@ -172,6 +175,10 @@ void register_metadata(nb::module_& module) {
       .def_ro("generation", &ArrayMetadata::generation,
               "Increases with each compaction and overwrite.")
       .def_ro("size_bytes", &ArrayMetadata::size_bytes, "physical_rows * row_bytes.")
+      .def_prop_ro(
+          "checksums",
+          [](const ArrayMetadata& m) { return std::string(checksums_name(m.checksums)); },
+          "'block' if the array keeps checksums of its rows, else 'none'.")
       .def_ro("rows_file", &ArrayMetadata::rows_file, "Raw file inside the store's directory.")
       .def_ro("created_us", &ArrayMetadata::created_us, "Microseconds since 1970.")
       .def_ro("modified_us", &ArrayMetadata::modified_us,
@@ -279,8 +286,9 @@ void register_writing(nb::class_<Store>& store) {
             return Batch{&self, {}, {}};
           },
           docs::kMakeBatch, nb::keep_alive<0, 1>())
-      .def("save", &save, "arrays"_a, docs::kSave,
-           nb::sig("def save(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None"))
+      .def("save", &save, "arrays"_a, "checksums"_a.none() = nb::none(), docs::kSave,
+           nb::sig("def save(self, arrays: dict[str, numpy.typing.ArrayLike], "
+                   "checksums: str | None = None) -> None"))
       .def("append", &append, "arrays"_a, docs::kAppend,
            nb::sig("def append(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None"))
       .def("replace", &replace, "arrays"_a, "rows"_a.none(), docs::kReplace,

@@ -26,7 +26,9 @@ lets go of the files. Arrays and views stay valid; any later call raises Runtime
 inline constexpr auto kSave = R"(Creates or overwrites all of these arrays, or none.
 
 Arrays of any shape up to 32 axes and any strides; elements: bool, integers, float16, float32,
-float64, complex64, complex128, and bfloat16 of the package ml_dtypes.)";
+float64, complex64, complex128, and bfloat16 of the package ml_dtypes.
+checksums: 'block' keeps a checksum for each 64 KiB of the rows, by which `npk verify` finds damage;
+'none'; None for what an overwritten array had.)";
 
 inline constexpr auto kAppend = R"(Appends rows to the ends of these arrays, in one commit.
 

@@ -7,12 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/info.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/partitioner.h>
-#include <oneapi/tbb/task_arena.h>
-
+#include "core/base/threads.h"
 #include "core/search/chunk_queue.h"
 
 namespace npk::internal {
@@ -152,19 +147,6 @@ uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count
   const uint64_t chunks = (rows.rows() + chunk_rows - 1) / chunk_rows;
   const uint64_t most = wanted == 0 ? std::max(1u, std::thread::hardware_concurrency()) : wanted;
   return static_cast<uint32_t>(std::max<uint64_t>(1, std::min({most, useful, chunks})));
-}
-
-void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worker) {
-  if (threads <= 1) return worker(0);
-  // An arena of more threads than TBB may use would make it print a warning.
-  using oneapi::tbb::global_control;
-  const size_t most =
-      std::min<size_t>(static_cast<size_t>(oneapi::tbb::info::default_concurrency()),
-                       global_control::active_value(global_control::max_allowed_parallelism));
-  oneapi::tbb::task_arena arena(static_cast<int>(std::min<size_t>(threads, most)));
-  arena.execute([&] {
-    oneapi::tbb::parallel_for(uint32_t{0}, threads, worker, oneapi::tbb::simple_partitioner());
-  });
 }
 
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,

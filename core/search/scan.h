@@ -52,9 +52,6 @@ class BlockSink {
 /// Threads worth using for these rows, at most `wanted` (0: as many as there are processors).
 uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count);
 
-/// Calls `worker(i)` for each i in [0, threads), at once where processors are free.
-void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worker);
-
 using Progress = std::function<bool(uint64_t, uint64_t)>;
 
 /// One thread per sink. `stats` may be null.

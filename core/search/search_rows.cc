@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 
+#include "core/base/threads.h"
 #include "core/search/plan.h"
 #include "core/search/scan.h"
 #include "core/search/sinks.h"

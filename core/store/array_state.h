@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/store/deleted_rows.h"
+#include "core/store/row_sums.h"
 #include "core/store/rows_file.h"
 #include "npk/dtype.h"
 #include "npk/store.h"
@@ -33,6 +34,7 @@ struct ArrayState {
   std::string attributes = "{}";
   uint64_t last_record = 0;  ///< Newest record folded in.
   std::shared_ptr<const DeletedRows> deleted = std::make_shared<DeletedRows>();
+  std::shared_ptr<const RowSums> sums;  ///< Of all its rows; null: the array has no checksums.
   std::shared_ptr<RowsFile> file;
 
   [[nodiscard]] uint64_t row_bytes() const {

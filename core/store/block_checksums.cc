@@ -9,26 +9,28 @@ namespace npk::internal {
 
 void BlockChecksums::add(io::Bytes bytes) {
   while (!bytes.empty()) {
-    const uint64_t count = std::min<uint64_t>(bytes.size(), kChecksumBlockBytes - filled_bytes_);
+    const uint64_t count = std::min<uint64_t>(bytes.size(), kChecksumBlockBytes - block_bytes_);
     checksum_ = simd::crc32c(bytes.first(count), checksum_);
-    filled_bytes_ += count;
+    block_bytes_ += count;
+    is_in_piece_ = true;
     bytes = bytes.subspan(count);
-    if (filled_bytes_ == kChecksumBlockBytes) {
+    if (block_bytes_ == kChecksumBlockBytes) {
       append_le(encoded_, checksum_);
       checksum_ = 0;
-      filled_bytes_ = 0;
+      block_bytes_ = 0;
+      is_in_piece_ = false;
     }
   }
 }
 
 std::vector<std::byte> BlockChecksums::finish() && {
-  if (filled_bytes_ > 0) append_le(encoded_, checksum_);
+  if (is_in_piece_) append_le(encoded_, checksum_);
   return std::move(encoded_);
 }
 
 Result<bool> has_checksums(const io::File& file, uint64_t offset_bytes, uint64_t length_bytes,
                            std::span<const std::byte> encoded) {
-  BlockChecksums found;
+  BlockChecksums found(offset_bytes);
   std::vector<std::byte> buffer(std::min<uint64_t>(length_bytes, 1u << 20));
   for (uint64_t done = 0; done < length_bytes;) {
     const auto piece =

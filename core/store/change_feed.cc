@@ -56,13 +56,14 @@ Result<bool> StoreCore::follow_changes(const Superblock& superblock, const io::F
   return true;
 }
 
-Result<std::vector<std::byte>> StoreCore::encode_history() {
+std::vector<std::byte> StoreCore::encode_history() {
   const std::lock_guard feed(feed_mutex_);
-  NPK_ASSIGN_OR_RETURN(const bool is_whole,
-                       follow_changes(committed_.superblock, *committed_.log, committed_.position));
+  const Result<bool> is_whole =
+      follow_changes(committed_.superblock, *committed_.log, committed_.position);
   const uint64_t end = committed_.position.next_record - 1;
-  // Not so after a restart: then what is known ends there.
-  const bool is_known = is_whole && feed_.history.end() == end;
+  // Not so after a restart, or if the log cannot be read just now: then what is known ends there. A
+  // checkpoint does not fail for want of the history.
+  const bool is_known = is_whole.is_ok() && *is_whole && feed_.history.end() == end;
   return is_known ? feed_.history.encode() : ChangeHistory(end).encode();
 }
 

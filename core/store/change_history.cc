@@ -50,12 +50,12 @@ void coarsen(std::vector<RowRun>& runs) {
 
 /// The rows that a Replace record names, read from the log: their bytes are left where they are.
 Result<std::vector<RowRun>> replaced_places(const io::File& log, const Record& record) {
-  std::vector<std::byte> numbers(record.arg0 * 8);
-  if (record.length_bytes - RecordLayout::kHeaderBytes < numbers.size()) {
+  if ((record.length_bytes - RecordLayout::kHeaderBytes) / 8 < record.arg0) {
     return Status::corruption(concat("log record ", record.number, " is too short for its rows"))
         .with_path(log.path())
         .with_offset(record.offset_bytes);
   }
+  std::vector<std::byte> numbers(record.arg0 * 8);
   NPK_RETURN_IF_ERROR(log.read_at(record.offset_bytes + RecordLayout::kHeaderBytes, numbers));
   std::vector<RowRun> places(record.arg0);
   for (size_t i = 0; i < places.size(); ++i) {
@@ -119,6 +119,7 @@ Status ChangeHistory::add(const io::File& log, const Record& record) {
       return {};
     case RecordType::kCreate:  // Whoever asks for a time before it is told by the array's id.
     case RecordType::kAttributes:
+    case RecordType::kSums:
       return {};
   }
   put(std::move(change));

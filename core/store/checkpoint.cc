@@ -3,8 +3,8 @@
 // 1. The page says that a change is under way, so that a kill anywhere below leads to recovery.
 // 2. Sync the log and the changed arrays' rows: from here on the log alone can repeat everything,
 //    and the sidecars to come speak of rows that are there.
-// 3. Write the changed bitmaps and sidecars, and the history of changes, to temporary files and
-//    sync them; rename the bitmaps;
+// 3. Write the changed bitmaps, sums and sidecars, and the history of changes, to temporary files
+//    and sync them; rename the bitmaps and sums;
 //    sync the directory if sidecars will speak of names that are new in it; rename the sidecars. A
 //    sidecar names the last record that it holds, so after a crash here the old log is folded onto
 //    a mix of old and new sidecars with the same result.
@@ -12,8 +12,9 @@
 // 5. Make the other log ready and sync the directory: all those names survive.
 // 6. Write and sync the older slot of STORE with the next checkpoint's number: this is the moment.
 //    Until then the old slot and the old log count, from then on the new ones.
-// 7. Remove what only the old state needed: ended generations, older bitmaps. While a snapshot is
-//    open, rows files and before-images that it may need stay, and a later checkpoint removes them.
+// 7. Remove what only the old state needed: ended generations, older bitmaps and sums. While a
+//    snapshot is open, rows files and before-images that it may need stay, and a later checkpoint
+//    removes them.
 // Many files are synced by one call for the file system, few one by one.
 #include <algorithm>
 
@@ -30,6 +31,22 @@ namespace {
 
 // From this many changed arrays on, one sync of the file system is cheaper than one of each file.
 constexpr size_t kManyArrays = 8;
+
+/// The files that the state's sidecar will name.
+SideFiles side_files(const ArrayState& state) {
+  SideFiles files;
+  if (!state.deleted->empty()) {
+    files.deleted = deleted_file(state.stem, state.generation, state.last_record);
+  }
+  if (state.sums != nullptr) {
+    files.sums = sums_file(state.stem, state.generation, state.last_record);
+  }
+  return files;
+}
+
+void move_to(std::vector<std::string>& all, std::vector<std::string> more) {
+  std::ranges::move(more, std::back_inserter(all));
+}
 
 }  // namespace
 
@@ -65,7 +82,7 @@ Status StoreCore::checkpoint_in_turn(std::span<const std::string> unborn) {
     }
   }
   const bool is_many = dirty.size() >= kManyArrays;
-  page_->store(SharedPage::kWriting, 1);                       // 1
+  page_->store(SharedPage::kWriting, SharedPage::kBusy);       // 1
   if (!is_many) NPK_RETURN_IF_ERROR(sync_rows(dirty, false));  // 2
   NPK_RETURN_IF_ERROR(write_sidecars(dirty, is_many));         // 3
   std::vector<std::string> stale = committed_.garbage;
@@ -80,7 +97,7 @@ Status StoreCore::checkpoint_in_turn(std::span<const std::string> unborn) {
     }
     const Status removed = directory_.env->remove(directory_.file(sidecar_file(sidecar->first)));
     if (!removed.is_ok() && removed.code() != StatusCode::kNotFound) return poison(removed);
-    if (!sidecar->second.deleted_file.empty()) stale.push_back(sidecar->second.deleted_file);
+    move_to(stale, sidecar->second.files.names());
     sidecar = committed_.sidecars.erase(sidecar);
   }
   Superblock next = committed_.superblock;
@@ -89,6 +106,10 @@ Status StoreCore::checkpoint_in_turn(std::span<const std::string> unborn) {
   next.first_record = committed_.position.next_record;
   next.generation_floor = committed_.generation_floor;
   next.arrays = committed_.catalog.size();
+  next.incompatible_features = 0;
+  for (const auto& [name, state] : committed_.catalog) {
+    if (state->sums != nullptr) next.incompatible_features |= kFeatureChecksums;
+  }
   auto log = prepare_log(next.log_index);  // 5
   if (!log.is_ok()) return poison(std::move(log).status());
   Status synced = directory_.env->sync_directory(directory_.path);
@@ -100,11 +121,8 @@ Status StoreCore::checkpoint_in_turn(std::span<const std::string> unborn) {
   }
   for (const StatePtr& state : dirty) {
     SidecarOnDisk& sidecar = committed_.sidecars[state->stem];
-    if (!sidecar.deleted_file.empty()) stale.push_back(sidecar.deleted_file);
-    sidecar = {state->id, state->generation, state->last_record,
-               state->deleted->empty()
-                   ? std::string()
-                   : deleted_file(state->stem, state->generation, state->last_record)};
+    move_to(stale, sidecar.files.names());
+    sidecar = {state->id, state->generation, state->last_record, side_files(*state)};
   }
   const std::lock_guard position(position_mutex_);
   committed_.superblock = next;
@@ -136,29 +154,34 @@ Status StoreCore::sync_rows(const std::vector<StatePtr>& dirty, bool whole_files
 
 Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_filesystem) {
   std::vector<std::string> sidecars;
-  bool has_new_names = false;  // Of bitmaps and rows files, which the sidecars will speak of.
+  bool has_new_names = false;  // Of bitmaps, sums and rows files, which the sidecars will speak of.
   const auto rename_temporary = [&](const std::string& name) {
     const std::string path = directory_.file(name);
     return directory_.env->rename(path + std::string(kTemporarySuffix), path);
   };
+  const auto write_side_file = [&](const std::string& name, io::Bytes bytes) -> Status {
+    NPK_RETURN_IF_ERROR(write_temporary(name, bytes, !whole_filesystem));
+    return rename_temporary(name);
+  };
   const auto write_all = [&]() -> Status {
-    NPK_ASSIGN_OR_RETURN(const auto history, encode_history());
+    const std::vector<std::byte> history = encode_history();
     sidecars.emplace_back(kChangesFile);
     NPK_RETURN_IF_ERROR(write_temporary(sidecars.back(), history, !whole_filesystem));
     for (const StatePtr& state : dirty) {
-      std::string bitmap;
-      if (!state->deleted->empty()) {
-        bitmap = deleted_file(state->stem, state->generation, state->last_record);
+      const SideFiles files = side_files(*state);
+      if (!files.deleted.empty()) {
         std::vector<std::byte> bytes = state->deleted->encode();
         append_le(bytes, simd::crc32c(bytes));
-        NPK_RETURN_IF_ERROR(write_temporary(bitmap, bytes, !whole_filesystem));
-        NPK_RETURN_IF_ERROR(rename_temporary(bitmap));
+        NPK_RETURN_IF_ERROR(write_side_file(files.deleted, bytes));
+      }
+      if (!files.sums.empty()) {
+        NPK_RETURN_IF_ERROR(write_side_file(files.sums, state->sums->encode()));
       }
       sidecars.push_back(sidecar_file(state->stem));
-      NPK_RETURN_IF_ERROR(write_temporary(sidecars.back(), as_bytes(encode_sidecar(*state, bitmap)),
+      NPK_RETURN_IF_ERROR(write_temporary(sidecars.back(), as_bytes(encode_sidecar(*state, files)),
                                           !whole_filesystem));
       const auto old = committed_.sidecars.find(state->stem);
-      has_new_names |= !bitmap.empty() || old == committed_.sidecars.end() ||
+      has_new_names |= !files.names().empty() || old == committed_.sidecars.end() ||
                        old->second.id != state->id || old->second.generation != state->generation;
     }
     if (whole_filesystem) NPK_RETURN_IF_ERROR(sync_rows(dirty, true));
@@ -173,9 +196,10 @@ Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_
   if (!written.is_ok()) {  // A full disk, say: what was not renamed is of no use.
     remove_unneeded({std::string(kChangesFile) + std::string(kTemporarySuffix)});
     for (const StatePtr& state : dirty) {
-      const std::string bitmap = deleted_file(state->stem, state->generation, state->last_record);
-      remove_unneeded({sidecar_file(state->stem) + std::string(kTemporarySuffix),
-                       bitmap + std::string(kTemporarySuffix)});
+      std::vector<std::string> names = side_files(*state).names();
+      names.push_back(sidecar_file(state->stem));
+      for (std::string& name : names) name += kTemporarySuffix;
+      remove_unneeded(names);
     }
   }
   return written;

@@ -90,6 +90,7 @@ Status StoreCore::commit_in_turn(Durability durability, const Plan& plan) {
   if (synced && committed_.has_unsynced_commits) NPK_RETURN_IF_ERROR(checkpoint_in_turn());
   Transaction transaction(directory_, committed_, {durability, directory_.env->now_us()});
   NPK_RETURN_IF_ERROR(plan(transaction));
+  transaction.add_sums();
   if (transaction.builder().empty()) return {};
   const uint64_t bytes = transaction.builder().log_bytes();
   if (committed_.position.offset_bytes > 0 &&
@@ -102,7 +103,7 @@ Status StoreCore::commit_in_turn(Durability durability, const Plan& plan) {
   const std::lock_guard position(position_mutex_);
   NPK_RETURN_IF_ERROR(reserve_log(bytes, synced));
 
-  page_->store(SharedPage::kWriting, 1);
+  page_->store(SharedPage::kWriting, SharedPage::kBusy);
   const Status saved = save_before_images(transaction);
   if (!saved.is_ok()) {
     page_->store(SharedPage::kWriting, 0);  // Nothing is in the log yet.

@@ -92,6 +92,13 @@ Status advance(const Directory& directory, ArrayState& state, const Record& reco
       state.deleted = *std::move(deleted);
       break;
     }
+    case RecordType::kSums: {
+      if (state.sums == nullptr) return damage(record, "has checksums of an array without them");
+      auto sums = state.sums->with_encoded(record.payload, state.size_bytes());
+      if (!sums.is_ok()) return damage(record, sums.status().message());
+      state.sums = *std::move(sums);
+      break;
+    }
     case RecordType::kSwapGeneration: {
       NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode_descriptor(as_text(record.payload)));
       const uint64_t id = state.id;

@@ -16,6 +16,7 @@
 
 #include "core/store/array_state.h"
 #include "core/store/log.h"
+#include "core/store/names.h"
 #include "core/store/superblock.h"
 #include "io/env.h"
 #include "npk/status.h"
@@ -38,7 +39,7 @@ struct SidecarOnDisk {
   uint64_t id = 0;
   uint64_t generation = 0;
   uint64_t last_record = 0;
-  std::string deleted_file;
+  SideFiles files;
 };
 
 struct Committed {

@@ -36,6 +36,21 @@ Result<std::shared_ptr<const DeletedRows>> decode_deleted(std::span<const std::b
   return deleted;
 }
 
+/// What `decode` makes of a file that a sidecar names.
+template <typename T, typename Decode>
+Result<std::shared_ptr<const T>> read_side_file(const Directory& directory, const std::string& name,
+                                                std::string_view what, const Decode& decode) {
+  const auto bytes = read_whole(directory, name);
+  if (!bytes.is_ok()) {
+    if (bytes.status().code() != StatusCode::kNotFound) return bytes.status();
+    return Status::corruption(concat("the ", what, " is missing; restore it from a backup"))
+        .with_path(directory.file(name));
+  }
+  Result<std::shared_ptr<const T>> decoded = decode(io::Bytes(*bytes));
+  if (!decoded.is_ok()) return std::move(decoded).status().with_path(directory.file(name));
+  return decoded;
+}
+
 /// Opens the log of `committed.superblock` and stands at its beginning.
 Status open_log(const Directory& directory, Committed& committed) {
   const std::string path = directory.file(log_file(committed.superblock.log_index));
@@ -84,6 +99,14 @@ Result<bool> file_arrived(const Committed& after, const Record& record) {
   return file.status();
 }
 
+/// Whether the array's sidecar (`before` the log was read) has what the record says: then a
+/// checkpoint has synced its rows.
+bool is_folded(const Committed& before, const Record& record) {
+  const auto name = before.names.find(record.array);
+  return name != before.names.end() &&
+         record.number <= before.catalog.find(name->second)->second->last_record;
+}
+
 /// Whether the rows that an APPEND_REF speaks of are in their file; true if nobody needs them. Rows
 /// that were replaced later (`is_replaced`) must be there, but need not be what was appended.
 Result<bool> rows_arrived(const Committed& before, const Committed& after, const Record& record,
@@ -92,11 +115,7 @@ Result<bool> rows_arrived(const Committed& before, const Committed& after, const
   if (name == after.names.end()) return true;  // Dropped later.
   const ArrayState& state = *after.catalog.find(name->second)->second;
   if (state.generation != record.generation) return true;
-  const auto old = before.names.find(record.array);
-  if (old != before.names.end() &&
-      record.number <= before.catalog.find(old->second)->second->last_record) {
-    return true;  // A checkpoint has synced them.
-  }
+  if (is_folded(before, record)) return true;
   auto file = state.file->file();
   if (!file.is_ok()) {
     if (file.status().code() == StatusCode::kNotFound) return false;
@@ -144,14 +163,25 @@ Result<std::vector<MissingRows>> find_missing_rows(const Committed& before, cons
 }
 
 /// What verify says of them.
-Status rows_damage(const Committed& committed, const Record& record) {
-  const ArrayState& state =
-      *committed.catalog.find(committed.names.find(record.array)->second)->second;
+Status rows_damage(const ArrayState& state, const Record& record) {
   return Status::corruption(concat("rows ", record.arg0, " to ", record.arg0 + record.arg1 - 1,
                                    " of array '", state.name,
                                    "' are not those that were appended; restore them"))
       .with_path(state.file->path())
       .with_offset(record.arg0 * state.row_bytes());
+}
+
+void add_damage(std::span<const MissingRows> damaged, const LoadOptions& options, Loaded& loaded) {
+  loaded.damaged_rows.clear();
+  for (const MissingRows& rows : damaged) {
+    // Not of those whose file is missing: that is seen anyway.
+    if (!options.check_rows || rows.record->type != RecordType::kAppendRef) continue;
+    const Committed& committed = loaded.committed;
+    const auto name = committed.names.find(rows.record->array);
+    const ArrayState& state = *committed.catalog.find(name->second)->second;
+    // Nor where the sums tell it block by block.
+    if (state.sums == nullptr) loaded.damaged_rows.push_back(rows_damage(state, *rows.record));
+  }
 }
 
 Status log_damage(const Directory& directory, const Committed& committed, uint64_t behind_bytes) {
@@ -181,7 +211,12 @@ Status replay(const Directory& directory, const LoadOptions& options, Loaded& lo
     NPK_ASSIGN_OR_RETURN(const auto behind, reader.find_commit_behind_end());
     if (behind) return log_damage(directory, committed, *behind);
     while (true) {
-      NPK_ASSIGN_OR_RETURN(const auto missing, find_missing_rows(before, committed, commits));
+      NPK_ASSIGN_OR_RETURN(auto missing, find_missing_rows(before, committed, commits));
+      // Rows of a synced commit were synced before it: they were there, and are damaged.
+      const auto were_there = std::ranges::stable_partition(
+          missing, [](const MissingRows& rows) { return (rows.record->flags & kFlagSynced) == 0; });
+      add_damage(std::span(were_there.begin(), were_there.end()), options, loaded);
+      missing.erase(were_there.begin(), were_there.end());
       if (missing.empty()) break;
       loaded.was_cut = true;
       commits.resize(missing.back().commit);
@@ -190,14 +225,14 @@ Status replay(const Directory& directory, const LoadOptions& options, Loaded& lo
     }
   } else if (options.check_rows) {
     NPK_ASSIGN_OR_RETURN(const auto missing, find_missing_rows(before, committed, commits));
-    for (const MissingRows& rows : missing) {
-      if (rows.record->type != RecordType::kAppendRef) continue;  // Whose file is missing.
-      loaded.damaged_rows.push_back(rows_damage(committed, *rows.record));
-    }
+    add_damage(missing, options, loaded);
   }
   for (LoggedCommit& commit : commits) {
     for (Record& record : commit.records) {
-      if (holds_rows(record.type)) loaded.row_records.push_back(std::move(record));
+      // Of an array whose sidecar has it the next checkpoint would not sync the rows: written once
+      // more, an older and a newer value of a row might reach the disk in the wrong order.
+      const bool is_needed = holds_rows(record.type) && !is_folded(before, record);
+      if (is_needed) loaded.row_records.push_back(std::move(record));
     }
   }
   return {};
@@ -237,14 +272,10 @@ Status load_sidecar(const Directory& directory, const Catalog* known, const std:
                                      "', whose sidecar is another file: move this one away"))
         .with_path(directory.file(name));
   }
-  const std::string& deleted_file = decoded->deleted_file;
-  if (!deleted_file.empty()) {
-    NPK_ASSIGN_OR_RETURN(state->deleted, read_deleted_file(directory, deleted_file, state->rows,
-                                                           decoded->deleted_rows));
-  }
+  NPK_RETURN_IF_ERROR(read_side_files(directory, *decoded, *state));
   state->file = rows_file_of(directory, known, *state);
   committed.sidecars[state->stem] = {state->id, state->generation, state->last_record,
-                                     deleted_file};
+                                     decoded->files};
   committed.names[state->id] = state->name;
   committed.catalog[state->name] = std::move(state);
   return {};
@@ -280,18 +311,23 @@ Result<std::vector<std::byte>> read_whole(const Directory& directory, const std:
   return bytes;
 }
 
-Result<std::shared_ptr<const DeletedRows>> read_deleted_file(const Directory& directory,
-                                                             const std::string& name, uint64_t rows,
-                                                             uint64_t count) {
-  auto bytes = read_whole(directory, name);
-  if (!bytes.is_ok()) {
-    if (bytes.status().code() != StatusCode::kNotFound) return std::move(bytes).status();
-    return Status::corruption("the bitmap of deleted rows is missing; restore it from a backup")
-        .with_path(directory.file(name));
+Status read_side_files(const Directory& directory, const Descriptor& descriptor,
+                       ArrayState& state) {
+  const SideFiles& files = descriptor.files;
+  if (!files.deleted.empty()) {
+    NPK_ASSIGN_OR_RETURN(state.deleted,
+                         read_side_file<DeletedRows>(
+                             directory, files.deleted, "bitmap of deleted rows", [&](auto bytes) {
+                               return decode_deleted(bytes, state.rows, descriptor.deleted_rows);
+                             }));
   }
-  auto deleted = decode_deleted(*bytes, rows, count);
-  if (!deleted.is_ok()) return std::move(deleted).status().with_path(directory.file(name));
-  return deleted;
+  if (!files.sums.empty()) {
+    NPK_ASSIGN_OR_RETURN(
+        state.sums, read_side_file<RowSums>(
+                        directory, files.sums, "file of the rows' checksums",
+                        [&](auto bytes) { return RowSums::decode(bytes, state.size_bytes()); }));
+  }
+  return {};
 }
 
 Result<Loaded> load(const Directory& directory, const LoadOptions& options) {

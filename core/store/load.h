@@ -17,6 +17,7 @@
 
 #include "core/store/committed.h"
 #include "core/store/shared_page.h"
+#include "core/store/sidecar.h"
 #include "npk/status.h"
 
 namespace npk::internal {
@@ -48,11 +49,9 @@ Result<Loaded> load(const Directory& directory, const LoadOptions& options);
 /// All bytes of a file in the directory.
 Result<std::vector<std::byte>> read_whole(const Directory& directory, const std::string& name);
 
-/// The deleted rows of an array of `rows` rows, `count` of them deleted. Errors: Corruption,
-/// IoError.
-Result<std::shared_ptr<const DeletedRows>> read_deleted_file(const Directory& directory,
-                                                             const std::string& name, uint64_t rows,
-                                                             uint64_t count);
+/// Puts the deleted rows and the sums of a sidecar's files into `state`, which is its descriptor's.
+/// Errors: Corruption, IoError.
+Status read_side_files(const Directory& directory, const Descriptor& descriptor, ArrayState& state);
 
 }  // namespace npk::internal
 

@@ -28,7 +28,7 @@ namespace npk::internal {
 enum class RecordType : uint16_t {
   kCreate = 1,          ///< Payload: descriptor. The array begins with no rows.
   kAppend = 2,          ///< arg0 first row, arg1 rows; payload: the rows.
-  kAppendRef = 3,       ///< arg0 first row, arg1 rows; payload: CRC-32C per 64 KiB of their bytes.
+  kAppendRef = 3,       ///< arg0 first row, arg1 rows; payload: block_checksums.h.
   kReplace = 4,         ///< arg0 rows, arg1 first byte inside each row; payload: physical row
                         ///< numbers (u64), then for each row its bytes from there on.
   kDelete = 5,          ///< arg0 rows; payload: roaring bitmap of physical rows.
@@ -36,6 +36,7 @@ enum class RecordType : uint16_t {
   kDrop = 7,
   kAttributes = 8,  ///< Payload: JSON object.
   kTouch = 9,       ///< arg0 rows replaced without a log (durability none).
+  kSums = 10,       ///< Payload: the sums of the blocks that this commit changed (row_sums.h).
 };
 
 enum RecordFlags : uint16_t {

@@ -117,6 +117,17 @@ std::string rows_file(std::string_view stem, uint64_t generation) {
 std::string deleted_file(std::string_view stem, uint64_t generation, uint64_t record) {
   return concat(stem, ".", generation, ".deleted.", record);
 }
+std::string sums_file(std::string_view stem, uint64_t generation, uint64_t record) {
+  return concat(stem, ".", generation, ".sums.", record);
+}
+
+std::vector<std::string> SideFiles::names() const {
+  std::vector<std::string> names;
+  for (const std::string& name : {deleted, sums}) {
+    if (!name.empty()) names.push_back(name);
+  }
+  return names;
+}
 
 std::string before_images_path(std::string_view rows_path, uint64_t log_first_record) {
   return concat(split_last(rows_path).first, ".before.", log_first_record);
@@ -144,8 +155,11 @@ FileKind file_kind(std::string_view file_name) {
   if (last == "rows" && is_number(split_last(head).second)) return FileKind::kRows;
   if (is_number(last)) {
     const auto [stem, word] = split_last(head);
-    if (word == "deleted" && is_number(split_last(stem).second)) return FileKind::kDeleted;
-    if (word == "before" && is_number(split_last(stem).second)) return FileKind::kBeforeImages;
+    if (is_number(split_last(stem).second)) {
+      if (word == "deleted") return FileKind::kDeleted;
+      if (word == "before") return FileKind::kBeforeImages;
+      if (word == "sums") return FileKind::kSums;
+    }
   }
   return FileKind::kForeign;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "npk/status.h"
 
@@ -37,6 +38,15 @@ std::string log_file(uint32_t index);
 std::string sidecar_file(std::string_view stem);
 std::string rows_file(std::string_view stem, uint64_t generation);
 std::string deleted_file(std::string_view stem, uint64_t generation, uint64_t record);
+std::string sums_file(std::string_view stem, uint64_t generation, uint64_t record);
+
+/// The files that a sidecar names: empty if no row is deleted, if the array has no checksums.
+struct SideFiles {
+  std::string deleted;
+  std::string sums;
+  /// Those that there are.
+  [[nodiscard]] std::vector<std::string> names() const;
+};
 
 /// The file of before-images beside a rows file, for the log whose first record is this.
 std::string before_images_path(std::string_view rows_path, uint64_t log_first_record);
@@ -57,6 +67,7 @@ enum class FileKind : uint8_t {
   kRows,
   kDeleted,
   kBeforeImages,
+  kSums,
   kTemporary,
   kForeign
 };

@@ -44,6 +44,17 @@ Status validate(const StoreOptions& options) {
   return {};
 }
 
+std::string_view checksums_name(Checksums checksums) {
+  return checksums == Checksums::kBlock ? "block" : "none";
+}
+
+Result<Checksums> checksums_from_name(std::string_view name) {
+  for (const Checksums checksums : {Checksums::kNone, Checksums::kBlock}) {
+    if (name == checksums_name(checksums)) return checksums;
+  }
+  return Status::invalid_argument(internal::concat("'", name, "' is none of none and block"));
+}
+
 // ---- The handle. ----
 
 Result<ParallelIO> ParallelIO::open(const std::string& path, const StoreOptions& options) {
@@ -71,9 +82,10 @@ Status ParallelIO::commit(const WriteBatch& batch) {
   return apply_batch(*core, options().durability, batch);
 }
 
-Status ParallelIO::save_arrays(const std::vector<std::pair<std::string, ArrayView>>& arrays) {
+Status ParallelIO::save_arrays(const std::vector<std::pair<std::string, ArrayView>>& arrays,
+                               const SaveOptions& options) {
   WriteBatch batch;
-  for (const auto& [name, values] : arrays) batch.save_array(name, values);
+  for (const auto& [name, values] : arrays) batch.save_array(name, values, options);
   return commit(batch);
 }
 

@@ -61,6 +61,12 @@ Status StoreCore::refresh_locked() {
   return {};
 }
 
+bool StoreCore::page_agrees(const Committed& committed) const {
+  return page_->load(SharedPage::kCheckpoint) != committed.superblock.checkpoint ||
+         (page_->load(SharedPage::kLogEnd) == committed.position.offset_bytes &&
+          page_->load(SharedPage::kNextRecord) == committed.position.next_record);
+}
+
 Status StoreCore::reload() {
   Status status;
   for (int attempt = 0; attempt < kReloads; ++attempt) {
@@ -68,7 +74,16 @@ Status StoreCore::reload() {
     const bool valid = page_is_valid();
     auto loaded =
         load(directory_, {valid ? page_.get() : nullptr, true, &committed_.catalog, false});
+    // In this order: what is published meanwhile shows in one of the two that follow.
+    const bool agrees = !loaded.is_ok() || !valid || page_agrees(loaded->committed);
+    const bool is_quiet = page_->load(SharedPage::kWriting) == 0;
     const bool is_steady = page_->load(SharedPage::kChange) == change;
+    if (!agrees && is_quiet && is_steady) {
+      return Status::corruption(
+                 "the shared page does not say what the log does; remove LOCK when nobody has the "
+                 "store open")
+          .with_path(directory_.file(kLockFile));
+    }
     if (loaded.is_ok() && (is_steady || attempt + 1 == kReloads)) {
       install(std::move(loaded->committed));
       seen_change_.store(change, std::memory_order_relaxed);
@@ -76,7 +91,7 @@ Status StoreCore::reload() {
     }
     status = loaded.is_ok() ? Status() : std::move(loaded).status();
     // Files of a store that nobody changes are what they are.
-    if (is_steady && page_->load(SharedPage::kWriting) == 0) return status;
+    if (is_steady && is_quiet) return status;
     directory_.env->sleep_us(100);
   }
   return status;
@@ -119,6 +134,8 @@ Result<bool> StoreCore::settle(const std::function<bool()>& is_settled, uint64_t
     return true;
   }
   const auto turn = begin_write(0);
+  // With the turn nothing is being applied: an epoch that is odd still is nobody's.
+  if (turn.is_ok()) page_->end_all_epochs();
   if (turn.is_ok() || turn.status().code() == StatusCode::kBusy) return false;
   return turn.status();
 }

@@ -23,7 +23,7 @@
 
 #include <pthread.h>
 
-#include "core/store/codec.h"
+#include "core/store/apply.h"
 #include "core/store/names.h"
 #include "core/store/snapshot_pins.h"
 #include "core/store/store_core.h"
@@ -212,7 +212,7 @@ Result<bool> StoreCore::recover(bool page_is_valid) {
     // record that says so.
     NPK_RETURN_IF_ERROR(loaded.committed.log->sync());
   }
-  NPK_RETURN_IF_ERROR(apply_records(loaded.committed, loaded.row_records, applied, false));  // 2
+  NPK_RETURN_IF_ERROR(apply_records(loaded.committed, loaded.row_records, applied));  // 2
   const uint64_t ended_kept = loaded.committed.position.next_record - 1;
   NPK_ASSIGN_OR_RETURN(const bool are_removed,
                        remove_orphans(loaded.committed, {}, ended_kept));  // 3
@@ -243,49 +243,6 @@ Status StoreCore::finish_recovery(bool must_checkpoint) {
   return {};
 }
 
-Status StoreCore::apply_records(const Committed& committed, std::span<const Record> records,
-                                uint64_t from_record, bool in_memory) {
-  for (const Record& record : records) {
-    const auto name = committed.names.find(record.array);
-    if (record.number < from_record || name == committed.names.end()) continue;
-    const ArrayState& state = *committed.catalog.find(name->second)->second;
-    if (state.generation != record.generation) continue;
-    const uint64_t row_bytes = state.row_bytes();
-    NPK_ASSIGN_OR_RETURN(std::vector<std::byte> payload, read_payload(*committed.log, record));
-    const auto put = [&](uint64_t row, uint64_t first_byte, io::Bytes bytes) -> Status {
-      const uint64_t room_bytes = row < state.rows ? (state.rows - row) * row_bytes : 0;
-      if (first_byte > room_bytes || bytes.size() > room_bytes - first_byte) {
-        return Status::corruption(concat("log record ", record.number,
-                                         " replaces rows that array '", state.name,
-                                         "' does not have"))
-            .with_path(committed.log->path())
-            .with_offset(record.offset_bytes);
-      }
-      const uint64_t offset_bytes = row * row_bytes + first_byte;
-      if (in_memory) {
-        state.file->overlay({offset_bytes, {bytes.begin(), bytes.end()}});
-        return {};
-      }
-      NPK_ASSIGN_OR_RETURN(io::File * file, state.file->file());
-      return file->write_at(offset_bytes, bytes);
-    };
-    const io::Bytes bytes(payload);
-    if (record.type == RecordType::kAppend) {
-      NPK_RETURN_IF_ERROR(put(record.arg0, 0, bytes));
-      continue;
-    }
-    const uint64_t rows = record.arg0;
-    if (rows == 0 || bytes.size() / 8 < rows) continue;  // Rows of no bytes.
-    const uint64_t piece_bytes = (bytes.size() - rows * 8) / rows;
-    for (uint64_t i = 0; i < rows; ++i) {
-      const auto row = get_le<uint64_t>(bytes.data() + 8 * i);
-      NPK_RETURN_IF_ERROR(
-          put(row, record.arg1, bytes.subspan(rows * 8 + i * piece_bytes, piece_bytes)));
-    }
-  }
-  return {};
-}
-
 Result<bool> StoreCore::remove_orphans(const Committed& committed,
                                        std::span<const std::string> kept, uint64_t ended_kept) {
   NPK_ASSIGN_OR_RETURN(const auto pins, SnapshotPins::find(*lock_file_));
@@ -295,7 +252,9 @@ Result<bool> StoreCore::remove_orphans(const Committed& committed,
   for (const auto& [name, state] : committed.catalog) {
     needed.insert(rows_file(state->stem, state->generation));
   }
-  for (const auto& [stem, sidecar] : committed.sidecars) needed.insert(sidecar.deleted_file);
+  for (const auto& [stem, sidecar] : committed.sidecars) {
+    for (std::string& name : sidecar.files.names()) needed.insert(std::move(name));
+  }
   NPK_ASSIGN_OR_RETURN(auto names, directory_.env->list(directory_.path));
   // Before-images are of the commits of one log. Those of this log may be written by anybody.
   std::set<uint64_t> logs = {committed.superblock.first_record};
@@ -305,6 +264,7 @@ Result<bool> StoreCore::remove_orphans(const Committed& committed,
   const auto is_orphan = [&](const std::string& name) {
     switch (file_kind(name)) {
       case FileKind::kDeleted:
+      case FileKind::kSums:
       case FileKind::kTemporary:
         return !needed.contains(name);
       case FileKind::kRows:
@@ -359,7 +319,7 @@ Status StoreCore::overlay_unapplied() {
                                                         &committed_.catalog, false}));
   const uint64_t applied = valid ? page_->load(SharedPage::kApplied) : 0;
   const uint64_t change = page_->load(SharedPage::kChange);
-  NPK_RETURN_IF_ERROR(apply_records(loaded.committed, loaded.row_records, applied, true));
+  NPK_RETURN_IF_ERROR(overlay_records(loaded.committed, loaded.row_records, applied));
   install(std::move(loaded.committed));
   seen_change_.store(change);
   return {};

@@ -30,6 +30,7 @@ struct SaveRowsOptions {
   bool overwrite = false;
   /// (done_bytes, total_bytes); false cancels with FailedPrecondition.
   std::function<bool(uint64_t, uint64_t)> progress;
+  SaveOptions save;
 };
 
 /// Errors: those of save_arrays, of the source, AlreadyExists.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/store/block_checksums.h"
+#include "core/store/row_check.h"
 
 namespace npk::internal {
 namespace {
@@ -22,7 +23,7 @@ Status cancelled() { return Status::failed_precondition("cancelled; nothing has 
 Result<std::vector<std::byte>> write_filled_rows(io::File& file, uint64_t offset_bytes,
                                                  const RowSpan& rows, const FillRows& fill,
                                                  const WriteProgress& progress) {
-  BlockChecksums checksums;
+  BlockChecksums checksums(offset_bytes);
   const uint64_t total_bytes = rows.row_count * rows.row_bytes;
   const uint64_t piece_rows =
       std::max<uint64_t>(1, kBufferBytes / std::max<uint64_t>(1, rows.row_bytes));
@@ -41,7 +42,7 @@ Result<std::vector<std::byte>> write_filled_rows(io::File& file, uint64_t offset
 
 Result<std::vector<std::byte>> write_rows(io::File& file, uint64_t offset_bytes,
                                           const ArrayView& values, uint64_t begin, uint64_t end) {
-  BlockChecksums checksums;
+  BlockChecksums checksums(offset_bytes);
   const uint64_t row_bytes = values.row_bytes();
   if (values.is_contiguous()) {
     const io::Bytes all(values.data() + begin * row_bytes, (end - begin) * row_bytes);
@@ -63,11 +64,12 @@ Result<std::vector<std::byte>> write_rows(io::File& file, uint64_t offset_bytes,
 
 Result<std::vector<std::byte>> copy_live_rows(const ArrayState& source, io::File& target,
                                               const WriteProgress& progress) {
+  NPK_RETURN_IF_ERROR(check_rows(source));  // New checksums must not be those of damage.
   NPK_ASSIGN_OR_RETURN(const auto mapping, source.file->map(source.size_bytes()));
   NPK_ASSIGN_OR_RETURN(io::File * source_file, source.file->file());
   const uint64_t row_bytes = source.row_bytes();
   const uint64_t total_bytes = source.live_rows() * row_bytes;
-  BlockChecksums checksums;
+  BlockChecksums checksums(0);
   std::vector<std::byte> gathered;
   uint64_t written_bytes = 0;
   const auto flush = [&]() -> Status {

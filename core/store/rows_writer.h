@@ -34,7 +34,7 @@ Result<std::vector<std::byte>> write_rows(io::File& file, uint64_t offset_bytes,
                                           const ArrayView& values, uint64_t begin, uint64_t end);
 
 /// The live rows of `source` to an empty file, one after the other. Returns the checksums.
-/// Errors: FailedPrecondition if `progress` cancels.
+/// Errors: FailedPrecondition if `progress` cancels; Corruption if checksums of the source say so.
 Result<std::vector<std::byte>> copy_live_rows(const ArrayState& source, io::File& target,
                                               const WriteProgress& progress);
 

@@ -21,6 +21,7 @@ class SharedPage {
   static constexpr uint64_t kBytes = 4'096;
   static constexpr uint64_t kMagic = 0x314b434f4c4b504e;  // "NPKLOCK1"
   static constexpr uint64_t kEpochs = 256;
+  static constexpr uint64_t kBusy = UINT64_MAX;  // One flipped bit does not make it 0.
 
   // Word numbers. docs/format.md has the same table.
   enum Word : size_t {
@@ -30,10 +31,10 @@ class SharedPage {
     kCheckpoint = 3,  ///< The checkpoint whose log the next words speak of.
     kLogEnd = 4,      ///< Bytes of that log that are committed.
     kNextRecord = 5,
-    kApplied = 6,         ///< Records below this number are applied to the rows.
-    kWriting = 7,         ///< 1 from before a commit's first byte in the log until it is published.
-    kChange = 8,          ///< Grows with every commit and checkpoint.
-    kImages = 9,          ///< Grows when before-images of rows have been saved.
+    kApplied = 6,  ///< Records below this number are applied to the rows.
+    kWriting = 7,  ///< kBusy from before a commit's first byte in the log until it is published.
+    kChange = 8,   ///< Grows with every commit and checkpoint.
+    kImages = 9,   ///< Grows when before-images of rows have been saved.
     kMayHaveImages = 10,  ///< 1: there may be files of before-images.
     kEndedKept = 11,    ///< Files of ended generations may be left that snapshots of commits below
                         ///< this number need; 0: none.

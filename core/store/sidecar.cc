@@ -19,6 +19,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kChecksumMember = ",\n  \"crc32c\": \"";
 constexpr size_t kTailBytes = kChecksumMember.size() + 8 + 4;  // xxxxxxxx"\n}\n
 
+constexpr std::string_view kBlockChecksums = "block";
+
 /// Deeper JSON is refused: writing it out again is recursive.
 constexpr size_t kMaxNesting = 64;
 
@@ -55,6 +57,7 @@ Json describe(const ArrayState& state) {
   json["created_us"] = state.created_us;
   json["modified_us"] = state.modified_us;
   json["last_record"] = state.last_record;
+  if (state.sums != nullptr) json["checksums"] = kBlockChecksums;
   json["attributes"] = Json::parse(state.attributes, nullptr, false);
   return json;
 }
@@ -95,6 +98,24 @@ Status get_shape(const Json& json, ArrayState& state) {
   return {};
 }
 
+Status get_checksums(const Json& json, ArrayState& state) {
+  if (!json.contains("checksums")) return {};
+  std::string kind;
+  NPK_RETURN_IF_ERROR(get(json, "checksums", kind));
+  if (kind != kBlockChecksums) {
+    return Status::unsupported(
+        concat("array with checksums '", kind, "', which this npk does not know: use a newer one"));
+  }
+  state.sums = std::make_shared<RowSums>();
+  return {};
+}
+
+/// OK if `name`, a member's value, is the name of a file of this kind.
+Status check_side_file(std::string_view member, const std::string& name, FileKind kind) {
+  if (file_kind(name) == kind && name.find('/') == std::string::npos) return {};
+  return damage(member, "is no name of such a file");
+}
+
 Result<Descriptor> decode(const Json& json) {
   if (!json.is_object()) return Status::corruption("sidecar is no JSON object");
   uint64_t format = 0;
@@ -115,6 +136,7 @@ Result<Descriptor> decode(const Json& json) {
   NPK_RETURN_IF_ERROR(get(json, "created_us", state.created_us));
   NPK_RETURN_IF_ERROR(get(json, "modified_us", state.modified_us));
   NPK_RETURN_IF_ERROR(get(json, "last_record", state.last_record));
+  NPK_RETURN_IF_ERROR(get_checksums(json, state));
   auto known = dtype_from_name(dtype);
   if (!known.is_ok()) return Status::unsupported(known.status().message());
   state.dtype = *known;
@@ -142,10 +164,11 @@ Result<Descriptor> decode_descriptor(std::string_view json) {
   return decode(Json::parse(json, nullptr, false));
 }
 
-std::string encode_sidecar(const ArrayState& state, std::string_view deleted_file) {
+std::string encode_sidecar(const ArrayState& state, const SideFiles& files) {
   Json json = describe(state);
   json["deleted_rows"] = state.deleted->count();
-  json["deleted_file"] = deleted_file;
+  json["deleted_file"] = files.deleted;
+  if (state.sums != nullptr) json["sums_file"] = files.sums;
   std::string text = json.dump(2);
   text.resize(text.size() - 2);  // "\n}"
   char checksum[9];
@@ -170,15 +193,21 @@ Result<Descriptor> decode_sidecar(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode(json));
   NPK_RETURN_IF_ERROR(get(json, "deleted_rows", descriptor.deleted_rows));
-  NPK_RETURN_IF_ERROR(get(json, "deleted_file", descriptor.deleted_file));
+  NPK_RETURN_IF_ERROR(get(json, "deleted_file", descriptor.files.deleted));
   if (descriptor.deleted_rows > descriptor.state.rows ||
-      (descriptor.deleted_rows != 0) == descriptor.deleted_file.empty()) {
+      (descriptor.deleted_rows != 0) == descriptor.files.deleted.empty()) {
     return damage("deleted_rows", "does not go with the shape or the deleted file");
   }
-  if (!descriptor.deleted_file.empty() &&
-      (file_kind(descriptor.deleted_file) != FileKind::kDeleted ||
-       descriptor.deleted_file.find('/') != std::string::npos)) {
-    return damage("deleted_file", "is no name of a deleted-rows file");
+  if (!descriptor.files.deleted.empty()) {
+    NPK_RETURN_IF_ERROR(
+        check_side_file("deleted_file", descriptor.files.deleted, FileKind::kDeleted));
+  }
+  if (json.contains("sums_file") != (descriptor.state.sums != nullptr)) {
+    return damage("sums_file", "does not go with the checksums");
+  }
+  if (descriptor.state.sums != nullptr) {
+    NPK_RETURN_IF_ERROR(get(json, "sums_file", descriptor.files.sums));
+    NPK_RETURN_IF_ERROR(check_side_file("sums_file", descriptor.files.sums, FileKind::kSums));
   }
   return descriptor;
 }

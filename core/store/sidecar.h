@@ -8,22 +8,24 @@
 #include <string_view>
 
 #include "core/store/array_state.h"
+#include "core/store/names.h"
 #include "npk/status.h"
 
 namespace npk::internal {
 
-/// A state as it is in a sidecar: without its deleted rows and its file.
+/// A state as it is in a sidecar: without its deleted rows, its sums (none, if it has checksums)
+/// and its file.
 struct Descriptor {
   ArrayState state;
   uint64_t deleted_rows = 0;
-  std::string deleted_file;  ///< Empty: no row is deleted.
+  SideFiles files;
 };
 
 std::string encode_descriptor(const ArrayState& state);
 /// Errors: Corruption says which member is wrong; Unsupported for a newer format.
 Result<Descriptor> decode_descriptor(std::string_view json);
 
-std::string encode_sidecar(const ArrayState& state, std::string_view deleted_file);
+std::string encode_sidecar(const ArrayState& state, const SideFiles& files);
 Result<Descriptor> decode_sidecar(std::string_view text);
 
 /// OK if `text` is a JSON object of sane depth, else InvalidArgument; `compact` is it without white

@@ -90,8 +90,6 @@ class StoreCore final : public ArraySource {
   /// Returns whether a checkpoint must follow. Requires: the writer lock and position_mutex_.
   Result<bool> recover(bool page_is_valid);
   Status finish_recovery(bool must_checkpoint);
-  Status apply_records(const Committed& committed, std::span<const Record> records,
-                       uint64_t from_record, bool in_memory);
   /// Removes files that nothing refers to, but for `kept` ones. Those of ended generations only if
   /// no snapshot of a commit below `ended_kept` is open: returns whether that was so.
   Result<bool> remove_orphans(const Committed& committed, std::span<const std::string> kept,
@@ -109,13 +107,15 @@ class StoreCore final : public ArraySource {
   Status overlay_unapplied();
   Status open_reader_lock();
   [[nodiscard]] bool page_is_valid() const;
+  /// Whether the page's words for the log, if they are for this one, are what was read of it.
+  [[nodiscard]] bool page_agrees(const Committed& committed) const;
   [[nodiscard]] uint64_t epoch_of(const ArrayState& state) const;
 
   // Telling what changed (change_feed.cc).
   ChangeHistory read_history(uint64_t first_record) const;
   Result<bool> follow_changes(const Superblock& superblock, const io::File& log,
                               const LogPosition& end);
-  Result<std::vector<std::byte>> encode_history();
+  std::vector<std::byte> encode_history();
 
   // Writing.
   struct WriteTurn {

@@ -44,6 +44,9 @@ namespace npk {
 
 /// ParallelIO::open over a file system of the caller's choice: for tests.
 Result<ParallelIO> open_store(io::Env& env, const std::string& path, const StoreOptions& options);
+/// And verify_store.
+Result<VerifyReport> verify_store(io::Env& env, const std::string& path,
+                                  const VerifyOptions& options);
 
 }  // namespace npk
 

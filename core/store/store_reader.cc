@@ -41,6 +41,7 @@ ArrayMetadata describe(const ArrayState& state) {
   metadata.rows_file = state.file->path().substr(state.file->path().rfind('/') + 1);
   metadata.created_us = state.created_us;
   metadata.modified_us = state.modified_us;
+  metadata.checksums = state.sums != nullptr ? Checksums::kBlock : Checksums::kNone;
   metadata.attributes = state.attributes;
   return metadata;
 }

@@ -32,6 +32,7 @@ void encode_slot(const Superblock& superblock, std::span<std::byte, kSlotBytes> 
   std::fill(out.begin(), out.end(), std::byte{0});
   std::memcpy(out.data() + Layout::kMagic, kMagic.data(), kMagic.size());
   put_le(out.data() + Layout::kFormat, superblock.format);
+  put_le(out.data() + Layout::kIncompatibleFeatures, superblock.incompatible_features);
   put_le(out.data() + Layout::kCompatibleFeatures, superblock.compatible_features);
   put_le(out.data() + Layout::kLogIndex, superblock.log_index);
   std::copy(superblock.uuid.begin(), superblock.uuid.end(), out.data() + Layout::kUuid);
@@ -52,12 +53,13 @@ Result<Superblock> decode_slot(std::span<const std::byte, kSlotBytes> slot) {
   }
   Superblock superblock;
   superblock.format = get_le<uint32_t>(slot.data() + Layout::kFormat);
-  const auto features = get_le<uint32_t>(slot.data() + Layout::kIncompatibleFeatures);
-  if (superblock.format > kStoreFormatVersion || features != 0) {
-    return Status::unsupported(concat("the store is of format ", superblock.format,
-                                      " with incompatible features ", features,
-                                      "; this npk reads format ", kStoreFormatVersion,
-                                      " with features 0: open it with a newer npk"));
+  superblock.incompatible_features = get_le<uint32_t>(slot.data() + Layout::kIncompatibleFeatures);
+  if (superblock.format > kStoreFormatVersion ||
+      (superblock.incompatible_features & ~kKnownIncompatibleFeatures) != 0) {
+    return Status::unsupported(
+        concat("the store is of format ", superblock.format, " with incompatible features ",
+               superblock.incompatible_features, "; this npk reads format ", kStoreFormatVersion,
+               " with features ", kKnownIncompatibleFeatures, ": open it with a newer npk"));
   }
   superblock.compatible_features = get_le<uint32_t>(slot.data() + Layout::kCompatibleFeatures);
   superblock.log_index = get_le<uint32_t>(slot.data() + Layout::kLogIndex);

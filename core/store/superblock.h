@@ -35,8 +35,13 @@ struct SlotLayout {
   static constexpr size_t kChecksum = 4'092;           // u32
 };
 
+/// Bits of incompatible_features: a reader that does not know one refuses the store.
+inline constexpr uint32_t kFeatureChecksums = 1;  // An array has checksums of its rows.
+inline constexpr uint32_t kKnownIncompatibleFeatures = kFeatureChecksums;
+
 struct Superblock {
   uint32_t format = 1;
+  uint32_t incompatible_features = 0;
   uint32_t compatible_features = 0;
   uint32_t log_index = 0;  ///< The log that follows this checkpoint.
   std::array<std::byte, 16> uuid{};

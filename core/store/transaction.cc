@@ -63,7 +63,7 @@ Status Transaction::add(const WriteBatch::Operations::Operation& operation) {
   using Kind = WriteBatch::Operations::Kind;
   switch (operation.kind) {
     case Kind::kSave:
-      return save(operation.name, operation.values);
+      return save(operation.name, operation.values, operation.save_options);
     case Kind::kAppend:
       return append(operation.name, operation.values);
     case Kind::kReplace:
@@ -142,6 +142,7 @@ Result<io::File*> Transaction::begin_generation(ArrayState& state, bool is_new) 
   state.generation = is_new ? generation_floor_ : state.generation + 1;
   state.deleted = std::make_shared<DeletedRows>();
   state.rows = state.is_scalar ? 1 : 0;
+  if (state.sums != nullptr) state.sums = std::make_shared<RowSums>();
   state.file = std::make_shared<RowsFile>(
       *directory_.env, directory_.file(rows_file(state.stem, state.generation)), false);
   NPK_RETURN_IF_ERROR(state.file->create());
@@ -163,7 +164,7 @@ void Transaction::end_generation(const ArrayState& state) {
 }
 
 Result<ArrayState*> Transaction::begin_array(const std::string& name, DType dtype,
-                                             const Shape& shape) {
+                                             const Shape& shape, const SaveOptions& options) {
   NPK_RETURN_IF_ERROR(check_array_name(name));
   ArrayState* state = find_staged(name);
   const bool is_new = state == nullptr;
@@ -181,13 +182,19 @@ Result<ArrayState*> Transaction::begin_array(const std::string& name, DType dtyp
   state->is_scalar = shape.empty();
   state->row_shape.clear();
   if (!state->is_scalar) state->row_shape.assign(shape.begin() + 1, shape.end());
+  if (options.checksums) {
+    const bool has_sums = *options.checksums == Checksums::kBlock;
+    state->sums = has_sums ? std::make_shared<RowSums>() : nullptr;
+  }
   NPK_RETURN_IF_ERROR(begin_generation(*state, is_new).status());
   return state;
 }
 
-Status Transaction::save(const std::string& name, const ArrayView& values) {
+Status Transaction::save(const std::string& name, const ArrayView& values,
+                         const SaveOptions& options) {
   NPK_RETURN_IF_ERROR(values.check());
-  NPK_ASSIGN_OR_RETURN(ArrayState * state, begin_array(name, values.dtype(), values.shape()));
+  NPK_ASSIGN_OR_RETURN(ArrayState * state,
+                       begin_array(name, values.dtype(), values.shape(), options));
   return values.rows() == 0 ? Status() : append_written(*state, values);
 }
 
@@ -198,7 +205,8 @@ Status Transaction::add_source(const std::string& name, const RowSource& source,
     return Status::already_exists(concat("there is an array '", name,
                                          "' already; choose another name or ask to overwrite it"));
   }
-  NPK_ASSIGN_OR_RETURN(ArrayState * state, begin_array(name, source.dtype, source.shape));
+  NPK_ASSIGN_OR_RETURN(ArrayState * state,
+                       begin_array(name, source.dtype, source.shape, options.save));
   const uint64_t row_count = source.shape.empty() ? 1 : source.shape[0];
   if (row_count == 0) return {};
   NPK_ASSIGN_OR_RETURN(io::File * file, state->file->file());
@@ -245,9 +253,10 @@ Status Transaction::append_written(ArrayState& state, const ArrayView& rows) {
     Record append = record(RecordType::kAppendRef, state);
     append.arg0 = first + begin;
     append.arg1 = end - begin;
-    append.payload.resize(checksum_bytes((end - begin) * row_bytes));
+    const uint64_t offset_bytes = append.arg0 * row_bytes;
+    append.payload.resize(checksum_bytes(offset_bytes, (end - begin) * row_bytes));
     pending_rows_.push_back(
-        {builder_.size(), state.file, append.arg0 * row_bytes, rows, begin, end});
+        {builder_.size(), false, state.file, offset_bytes, rows, begin, end, {}});
     state.rows = first + end;
     add_record(std::move(append), state);
   }
@@ -255,11 +264,11 @@ Status Transaction::append_written(ArrayState& state, const ArrayView& rows) {
 }
 
 Status Transaction::prepare() {
-  for (const PendingRows& rows : pending_rows_) {
+  for (PendingRows& rows : pending_rows_) {
     NPK_ASSIGN_OR_RETURN(io::File * file, rows.file->file());
-    NPK_ASSIGN_OR_RETURN(auto checksums,
+    NPK_ASSIGN_OR_RETURN(rows.checksums,
                          write_rows(*file, rows.offset_bytes, rows.values, rows.begin, rows.end));
-    if (rows.record != kNoRecord) builder_.records()[rows.record].payload = std::move(checksums);
+    if (!rows.is_inline) builder_.records()[rows.record].payload = rows.checksums;
   }
   for (Application& application : applications_) {
     if (application.bytes.empty()) continue;
@@ -267,6 +276,7 @@ Status Transaction::prepare() {
     NPK_ASSIGN_OR_RETURN(application.mapping,
                          application.file->map_writable((last + 1) * application.row_bytes));
   }
+  seal_sums();
   return {};
 }
 
@@ -281,8 +291,14 @@ Status Transaction::append_inline(ArrayState& state, const ArrayView& rows) {
   Record append = record(RecordType::kAppend, state);
   append.arg0 = state.rows;
   append.arg1 = rows.rows();
-  pending_rows_.push_back(
-      {kNoRecord, state.file, state.rows * state.row_bytes(), rows, 0, rows.rows()});
+  pending_rows_.push_back({builder_.size(),
+                           true,
+                           state.file,
+                           state.rows * state.row_bytes(),
+                           rows,
+                           0,
+                           rows.rows(),
+                           {}});
   state.rows += rows.rows();
   add_record(std::move(append), state, bytes);
   return {};

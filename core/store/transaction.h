@@ -48,6 +48,10 @@ class Transaction {
   Status drop_all();
   Status add_clone(std::string_view source, std::string_view target);
 
+  /// Ends the plan: arrays with checksums get a record of the sums that the commit changes, which
+  /// prepare() fills in. Called when all operations were added.
+  void add_sums();
+
   /// A state to publish; null state: the array is gone.
   struct Staged {
     std::shared_ptr<ArrayState> state;
@@ -93,8 +97,9 @@ class Transaction {
   void keep() noexcept { made_.clear(); }
 
  private:
-  Status save(const std::string& name, const ArrayView& values);
-  Result<ArrayState*> begin_array(const std::string& name, DType dtype, const Shape& shape);
+  Status save(const std::string& name, const ArrayView& values, const SaveOptions& options);
+  Result<ArrayState*> begin_array(const std::string& name, DType dtype, const Shape& shape,
+                                  const SaveOptions& options);
   Status append(const std::string& name, const ArrayView& rows);
   Status replace(const std::string& name, const ArrayView& values, const Rows& rows);
   Status drop_rows(const std::string& name, const Rows& rows);
@@ -117,6 +122,14 @@ class Transaction {
   Status replace_pieces(ArrayState& state, const ArrayView& values,
                         std::span<const uint64_t> physical);
   void replace_piece(ArrayState& state, Application piece);
+  struct PendingSums {
+    size_t record;
+    ArrayState* state;
+    SumsUpdate update;
+  };
+  [[nodiscard]] PendingSums* find_sums(const Record& record);
+  [[nodiscard]] PendingSums* find_sums(const Application& application);
+  void seal_sums();
   [[nodiscard]] bool is_logged() const noexcept { return options_.durability != Durability::kNone; }
 
   const Directory& directory_;
@@ -124,17 +137,20 @@ class Transaction {
   const Options options_;
   CommitBuilder builder_;
   std::map<std::string, Staged, std::less<>> staged_;
-  /// Rows that will lie behind the end of a file, whose checksums go into record `record`.
-  static constexpr size_t kNoRecord = SIZE_MAX;
+  /// Rows that will lie behind the end of a file; their checksums go into the record's payload,
+  /// unless that is the rows themselves.
   struct PendingRows {
-    size_t record;  // kNoRecord: the rows themselves are in the log.
+    size_t record;
+    bool is_inline;
     std::shared_ptr<RowsFile> file;
     uint64_t offset_bytes;
     ArrayView values;
     uint64_t begin;
     uint64_t end;
+    std::vector<std::byte> checksums;
   };
-  std::vector<PendingRows> pending_rows_;
+  std::vector<PendingRows> pending_rows_;           // In order of their records.
+  std::map<uint64_t, PendingSums> pending_sums_;    // By the array's id.
   std::deque<std::vector<std::byte>> inline_rows_;  // Of strided views, until they are in the log.
   std::vector<Application> applications_;
   std::set<std::shared_ptr<RowsFile>> files_to_sync_;

@@ -1,15 +1,23 @@
-// verify_store: reads every structure of a store and says what is wrong, without changing anything.
+// verify_store: reads a store and says what is wrong, without changing anything.
 //
-// It holds the writer lock, shared, so that no checkpoint moves files meanwhile; if a writer holds
-// it for long, it reads what is published. Rows have no checksums of their own; what is checked of
-// them is that their files are there and long enough, and those that the log still vouches for.
+// 1. With the writer lock, shared, so that no checkpoint moves files meanwhile: every structure. If
+//    a writer holds the lock for long, what it has published.
+// 2. Without the lock: the rows of arrays with checksums, by all processors. What a killed writer
+//    had committed and not applied is laid over the files first, in memory. Blocks that differ are
+//    compared once more with the lock and the sums of that moment: a writer may have replaced them.
+// Of the other rows it sees that their files are there and long enough, and those that the log
+// still vouches for.
 #include <algorithm>
+#include <mutex>
 #include <set>
 
+#include "core/store/apply.h"
 #include "core/store/change_history.h"
 #include "core/store/load.h"
 #include "core/store/names.h"
+#include "core/store/row_check.h"
 #include "core/store/sidecar.h"
+#include "core/store/store_handle.h"
 #include "core/store/writer_lock.h"
 #include "npk/internal/text.h"
 #include "npk/store.h"
@@ -28,29 +36,12 @@ class Verifier {
   Verifier(const internal::Directory& directory, VerifyReport& report)
       : directory_(directory), report_(report) {}
 
-  Status run(const std::function<bool(uint64_t, uint64_t)>& progress) {
+  Status run(const VerifyOptions& options) {
     NPK_ASSIGN_OR_RETURN(const auto names, directory_.env->list(directory_.path));
-    std::unique_ptr<io::File> lock_file;
-    std::unique_ptr<internal::SharedPage> page;
-    std::optional<internal::WriterLock> lock;
-    bool is_shared = false;
-    if (std::ranges::find(names, internal::kLockFile) != names.end()) {
-      NPK_ASSIGN_OR_RETURN(lock_file, directory_.env->open(directory_.file(internal::kLockFile),
-                                                           io::OpenMode::kRead));
-      NPK_ASSIGN_OR_RETURN(page, internal::SharedPage::map(*lock_file, false));
-      auto acquired =
-          internal::WriterLock::acquire(*directory_.env, *lock_file, {true, kLockTimeoutMs});
-      if (acquired.is_ok()) {
-        lock.emplace(*std::move(acquired));
-      } else if (acquired.status().code() == StatusCode::kBusy) {
-        is_shared = true;
-      } else {
-        return acquired.status();
-      }
-    }
+    NPK_ASSIGN_OR_RETURN(auto look, look_at_structures(options.quick));
     // The whole first: what open() would say. Then each file by itself, so that all damage is
     // named.
-    auto loaded = load(is_shared, page.get());
+    Result<internal::Loaded>& loaded = look.loaded;
     if (loaded.is_ok()) {
       for (const Status& damage : loaded->damaged_slots) add(damage, {});
       for (const Status& damage : loaded->damaged_rows) add(damage, {});
@@ -62,15 +53,53 @@ class Verifier {
     check_sidecars(names, !loaded.is_ok());
     check_history(names);
     report_.files = names.size();
-    if (progress && !progress(report_.checked_bytes, report_.checked_bytes)) {
-      return Status::failed_precondition("cancelled");
-    }
-    return {};
+    look.lock.reset();
+    if (!loaded.is_ok() || options.quick) return {};
+    return compare_rows(loaded->committed.catalog, options.progress);
   }
 
  private:
-  Result<internal::Loaded> load(bool is_shared, const internal::SharedPage* page) {
+  /// What load() says, with the writer lock if it could be had.
+  struct Look {
+    std::unique_ptr<io::File> lock_file;
+    std::unique_ptr<internal::SharedPage> page;
+    std::optional<internal::WriterLock> lock;
+    bool is_shared = false;  // Another process may be writing.
+    Result<internal::Loaded> loaded = Status::internal("not loaded");
+  };
+
+  Result<Look> look_at_structures(bool quick) {
+    Look look;
+    auto lock_file =
+        directory_.env->open(directory_.file(internal::kLockFile), io::OpenMode::kRead);
+    if (lock_file.is_ok()) {
+      look.lock_file = *std::move(lock_file);
+      NPK_ASSIGN_OR_RETURN(look.page, internal::SharedPage::map(*look.lock_file, false));
+      auto acquired =
+          internal::WriterLock::acquire(*directory_.env, *look.lock_file, {true, kLockTimeoutMs});
+      if (acquired.is_ok()) {
+        look.lock.emplace(*std::move(acquired));
+      } else if (acquired.status().code() == StatusCode::kBusy) {
+        look.is_shared = true;
+      } else {
+        return acquired.status();
+      }
+    } else if (lock_file.status().code() != StatusCode::kNotFound) {
+      return std::move(lock_file).status();
+    }
+    look.loaded = load(look.is_shared, look.page.get(), quick);
+    // What a killed writer had not applied yet belongs to the rows.
+    if (look.loaded.is_ok() && !look.is_shared) {
+      const Status laid =
+          internal::overlay_records(look.loaded->committed, look.loaded->row_records, applied_);
+      if (!laid.is_ok()) look.loaded = laid;
+    }
+    return look;
+  }
+
+  Result<internal::Loaded> load(bool is_shared, const internal::SharedPage* page, bool quick) {
     const internal::SharedPage* valid = nullptr;
+    applied_ = 0;
     if (page != nullptr) {
       const auto superblock =
           internal::read_superblock(*directory_.env, directory_.file(internal::kStoreFile));
@@ -82,7 +111,65 @@ class Verifier {
         }
       }
     }
-    return internal::load(directory_, {valid, is_shared, nullptr, true});
+    return internal::load(directory_, {valid, is_shared, nullptr, !quick});
+  }
+
+  /// The rows of arrays with checksums, without the lock.
+  Status compare_rows(const internal::Catalog& catalog,
+                      const std::function<bool(uint64_t, uint64_t)>& progress) {
+    uint64_t total_bytes = 0;
+    for (const auto& [name, state] : catalog) {
+      if (state->sums != nullptr) total_bytes += state->size_bytes();
+    }
+    std::mutex mutex;
+    uint64_t done_bytes = 0;
+    const auto count = [&](uint64_t bytes) {
+      const std::lock_guard lock(mutex);
+      done_bytes = std::min(total_bytes, done_bytes + bytes);
+      return !progress || progress(done_bytes, total_bytes);
+    };
+    for (const auto& [name, state] : catalog) {
+      if (state->sums == nullptr || has_no_file(*state)) continue;
+      NPK_RETURN_IF_ERROR(compare_rows_of(state, count));
+    }
+    return {};
+  }
+
+  /// A writer may replace rows meanwhile: what seems to be damaged is compared once more, with the
+  /// lock and the newest sums.
+  Status compare_rows_of(internal::StatePtr state, const std::function<bool(uint64_t)>& count) {
+    constexpr int kGenerations = 3;  // An array that is overwritten again and again is in use.
+    for (int generation = 0; generation < kGenerations; ++generation) {
+      auto damaged = internal::find_damaged_blocks(*state, {0, state->sums->block_count()}, count);
+      if (damaged.is_ok() && damaged->empty()) return {};
+      if (damaged.status().code() == StatusCode::kFailedPrecondition) return damaged.status();
+      NPK_ASSIGN_OR_RETURN(const Look look, look_at_structures(true));
+      if (!look.loaded.is_ok() || look.is_shared) {
+        note(relative(state->file->path()),
+             "rows differ from their checksums, but a writer is at work: verify again later");
+        return {};
+      }
+      const internal::Catalog& catalog = look.loaded->committed.catalog;
+      const auto now = catalog.find(state->name);
+      if (now == catalog.end() || now->second->sums == nullptr) return {};
+      const bool is_same =
+          now->second->id == state->id && now->second->generation == state->generation;
+      state = now->second;
+      if (!is_same) continue;
+      if (!damaged.is_ok()) {
+        add(damaged.status(), state->name);
+        return {};
+      }
+      for (const internal::BlockRange blocks : *damaged) {
+        NPK_ASSIGN_OR_RETURN(const auto still, internal::find_damaged_blocks(*state, blocks, {}));
+        for (const internal::BlockRange range : still) {
+          add(internal::block_damage(*state, range), state->name);
+          report_.findings.back().rows = internal::live_rows_in(*state, range);
+        }
+      }
+      return {};
+    }
+    return {};
   }
 
   void add(const Status& status, std::string_view array) {
@@ -96,6 +183,13 @@ class Verifier {
       return other.path == finding.path && other.message == finding.message;
     });
     if (!is_known) report_.findings.push_back(std::move(finding));
+  }
+
+  /// Whether check_rows() found the rows file missing or cut off.
+  [[nodiscard]] bool has_no_file(const internal::ArrayState& state) const {
+    return std::ranges::any_of(report_.findings, [&](const VerifyFinding& finding) {
+      return finding.array == state.name && finding.path == relative(state.file->path());
+    });
   }
 
   void note(std::string_view name, std::string message) {
@@ -161,10 +255,9 @@ class Verifier {
         add(std::move(decoded).status().with_path(directory_.file(name)), {});
         continue;
       }
-      if (!is_load_broken || decoded->deleted_file.empty()) continue;
-      const auto deleted = internal::read_deleted_file(directory_, decoded->deleted_file,
-                                                       decoded->state.rows, decoded->deleted_rows);
-      if (!deleted.is_ok()) add(deleted.status(), decoded->state.name);
+      if (!is_load_broken) continue;
+      const Status read = internal::read_side_files(directory_, *decoded, decoded->state);
+      if (!read.is_ok()) add(read, decoded->state.name);
     }
   }
 
@@ -192,11 +285,14 @@ class Verifier {
     for (const auto& [name, state] : committed.catalog) {
       needed.insert(internal::rows_file(state->stem, state->generation));
     }
-    for (const auto& [stem, sidecar] : committed.sidecars) needed.insert(sidecar.deleted_file);
+    for (const auto& [stem, sidecar] : committed.sidecars) {
+      for (std::string& name : sidecar.files.names()) needed.insert(std::move(name));
+    }
     for (const std::string& name : names) {
       switch (internal::file_kind(name)) {
         case FileKind::kRows:
         case FileKind::kDeleted:
+        case FileKind::kSums:
         case FileKind::kTemporary:
           if (!needed.contains(name)) {
             note(name,
@@ -220,9 +316,13 @@ class Verifier {
 
 }  // namespace
 
-Result<VerifyReport> verify_store(const std::string& path,
-                                  const std::function<bool(uint64_t, uint64_t)>& progress) {
-  const internal::Directory directory{&io::Env::posix(), path, true};
+Result<VerifyReport> verify_store(const std::string& path, const VerifyOptions& options) {
+  return verify_store(io::Env::posix(), path, options);
+}
+
+Result<VerifyReport> verify_store(io::Env& env, const std::string& path,
+                                  const VerifyOptions& options) {
+  const internal::Directory directory{&env, path, true};
   NPK_ASSIGN_OR_RETURN(const auto info, directory.env->info(path));
   if (info.kind == io::PathKind::kMissing) {
     return Status::not_found("there is no store here; check the path").with_path(path);
@@ -241,7 +341,7 @@ Result<VerifyReport> verify_store(const std::string& path,
         .with_path(path);
   }
   VerifyReport report;
-  NPK_RETURN_IF_ERROR(Verifier(directory, report).run(progress));
+  NPK_RETURN_IF_ERROR(Verifier(directory, report).run(options));
   return report;
 }
 

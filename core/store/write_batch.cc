@@ -9,30 +9,32 @@ WriteBatch::~WriteBatch() = default;
 WriteBatch::WriteBatch(WriteBatch&& other) noexcept = default;
 WriteBatch& WriteBatch::operator=(WriteBatch&& other) noexcept = default;
 
-WriteBatch& WriteBatch::save_array(std::string name, ArrayView values) {
-  operations_->list.push_back({Kind::kSave, std::move(name), std::move(values), Rows::all(), {}});
+WriteBatch& WriteBatch::save_array(std::string name, ArrayView values, const SaveOptions& options) {
+  operations_->list.push_back(
+      {Kind::kSave, std::move(name), std::move(values), Rows::all(), {}, options});
   return *this;
 }
 WriteBatch& WriteBatch::append_rows(std::string name, ArrayView rows) {
-  operations_->list.push_back({Kind::kAppend, std::move(name), std::move(rows), Rows::all(), {}});
+  operations_->list.push_back(
+      {Kind::kAppend, std::move(name), std::move(rows), Rows::all(), {}, {}});
   return *this;
 }
 WriteBatch& WriteBatch::replace_rows(std::string name, ArrayView values, Rows rows) {
   operations_->list.push_back(
-      {Kind::kReplace, std::move(name), std::move(values), std::move(rows), {}});
+      {Kind::kReplace, std::move(name), std::move(values), std::move(rows), {}, {}});
   return *this;
 }
 WriteBatch& WriteBatch::drop_rows(std::string name, Rows rows) {
-  operations_->list.push_back({Kind::kDropRows, std::move(name), {}, std::move(rows), {}});
+  operations_->list.push_back({Kind::kDropRows, std::move(name), {}, std::move(rows), {}, {}});
   return *this;
 }
 WriteBatch& WriteBatch::drop_array(std::string name) {
-  operations_->list.push_back({Kind::kDropArray, std::move(name), {}, Rows::all(), {}});
+  operations_->list.push_back({Kind::kDropArray, std::move(name), {}, Rows::all(), {}, {}});
   return *this;
 }
 WriteBatch& WriteBatch::set_attributes(std::string name, std::string json_object) {
   operations_->list.push_back(
-      {Kind::kSetAttributes, std::move(name), {}, Rows::all(), std::move(json_object)});
+      {Kind::kSetAttributes, std::move(name), {}, Rows::all(), std::move(json_object), {}});
   return *this;
 }
 

@@ -17,6 +17,7 @@ struct WriteBatch::Operations {
     ArrayView values;
     Rows rows = Rows::all();
     std::string attributes;
+    SaveOptions save_options;
   };
   std::vector<Operation> list;
 };

@@ -32,6 +32,7 @@ struct ImportOptions {
   /// Replace an array of that name. Without it: AlreadyExists.
   bool overwrite = false;
   Progress progress;
+  SaveOptions save = {};
 };
 
 struct ExportOptions {

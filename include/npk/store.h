@@ -53,6 +53,23 @@ struct StoreOptions {
 /// OK, or which field is out of its range.
 Status validate(const StoreOptions& options);
 
+/// Whether an array keeps checksums of its rows, by which verify_store finds bytes that have
+/// changed by themselves. Loads and searches do not look at them.
+enum class Checksums : uint8_t {
+  kNone = 0,
+  kBlock = 1,  ///< A CRC-32C for each 64 KiB, true of every commit.
+};
+
+/// "none" or "block".
+std::string_view checksums_name(Checksums checksums);
+/// Errors: InvalidArgument names those there are.
+Result<Checksums> checksums_from_name(std::string_view name);
+
+struct SaveOptions {
+  /// Not given: a new array has none, an overwritten one what it had.
+  std::optional<Checksums> checksums;
+};
+
 /// Which rows of axis 0. Numbers are logical: deleted rows do not count.
 class Rows {
  public:
@@ -97,11 +114,12 @@ struct ArrayMetadata {
   uint64_t row_bytes = 0;      ///< Bytes of one row in the rows file.
   uint64_t physical_rows = 0;  ///< Rows in the file, deleted ones included.
   uint64_t deleted_rows = 0;
-  uint64_t generation = 0;        ///< Increases with each compaction and overwrite.
-  uint64_t size_bytes = 0;        ///< physical_rows * row_bytes.
-  std::string rows_file;          ///< Name of the raw file inside the store's directory.
-  int64_t created_us = 0;         ///< Microseconds since 1970.
-  int64_t modified_us = 0;        ///< Of the last commit that touched the array.
+  uint64_t generation = 0;  ///< Increases with each compaction and overwrite.
+  uint64_t size_bytes = 0;  ///< physical_rows * row_bytes.
+  std::string rows_file;    ///< Name of the raw file inside the store's directory.
+  int64_t created_us = 0;   ///< Microseconds since 1970.
+  int64_t modified_us = 0;  ///< Of the last commit that touched the array.
+  Checksums checksums = Checksums::kNone;
   std::string attributes = "{}";  ///< The user's attributes, a JSON object.
 };
 
@@ -140,7 +158,7 @@ class WriteBatch {
   WriteBatch& operator=(WriteBatch&&) noexcept;
 
   /// Creates the array, or overwrites it with another element type, shape and content.
-  WriteBatch& save_array(std::string name, ArrayView values);
+  WriteBatch& save_array(std::string name, ArrayView values, const SaveOptions& options = {});
   WriteBatch& append_rows(std::string name, ArrayView rows);
   /// `values` has one row for each selected row; with duplicates the last one stays.
   WriteBatch& replace_rows(std::string name, ArrayView values, Rows rows);
@@ -243,7 +261,8 @@ class ParallelIO final : public StoreReader {
   // ---- Writing. Each is one commit. ----
 
   /// Creates or overwrites all of these arrays, or none.
-  Status save_arrays(const std::vector<std::pair<std::string, ArrayView>>& arrays);
+  Status save_arrays(const std::vector<std::pair<std::string, ArrayView>>& arrays,
+                     const SaveOptions& options = {});
   /// Appends to the end. Errors: NotFound; InvalidArgument if element type or row shape differ.
   Status append_rows(std::string_view name, const ArrayView& rows);
   /// Replaces rows in place. Errors: NotFound, OutOfRange, InvalidArgument (type, shape, count).
@@ -254,6 +273,7 @@ class ParallelIO final : public StoreReader {
   Status drop_arrays(const std::vector<std::string>& names);
   /// Writes the live rows to a new generation and gives the bytes of deleted rows back.
   /// `progress(done_bytes, total_bytes)` returns false to cancel; then nothing has changed.
+  /// Errors: Corruption if the rows fail their checksums; so does clone_array.
   Status compact_array(std::string_view name,
                        const std::function<bool(uint64_t, uint64_t)>& progress = {});
   /// Copies the live rows and attributes to a new array. Errors: NotFound, AlreadyExists.
@@ -371,6 +391,8 @@ struct VerifyFinding {
   std::string path;   ///< File, relative to the store.
   std::string array;  ///< Array concerned; empty if none.
   std::optional<uint64_t> offset_bytes;
+  /// Rows concerned, [first, second), by their logical numbers; deleted ones between them as well.
+  std::optional<std::pair<uint64_t, uint64_t>> rows;
   std::string message;  ///< What is wrong and what to do.
 };
 
@@ -387,10 +409,17 @@ struct VerifyReport {
   }
 };
 
-/// Reads every structure of the store at `path` without changing anything, also one that open()
-/// refuses. Errors: only if the directory cannot be read at all or is no store.
-Result<VerifyReport> verify_store(const std::string& path,
-                                  const std::function<bool(uint64_t, uint64_t)>& progress = {});
+struct VerifyOptions {
+  /// Look at the structures only: no rows are read.
+  bool quick = false;
+  /// (done_bytes, total_bytes) of the rows; false cancels with FailedPrecondition.
+  std::function<bool(uint64_t, uint64_t)> progress;
+};
+
+/// Reads every structure of the store at `path`, and the rows of arrays with checksums, without
+/// changing anything, also a store that open() refuses. Writers wait only while it reads the
+/// structures. Errors: only if the directory cannot be read at all or is no store.
+Result<VerifyReport> verify_store(const std::string& path, const VerifyOptions& options = {});
 
 }  // namespace npk
 

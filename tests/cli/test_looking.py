@@ -7,7 +7,7 @@ import pytest
 from conftest import FAILURE, USAGE
 
 METADATA = {"name", "dtype", "shape", "row_bytes", "physical_rows", "deleted_rows", "generation",
-            "size_bytes", "rows_file", "created_us", "modified_us", "attributes"}
+            "size_bytes", "checksums", "rows_file", "created_us", "modified_us", "attributes"}
 
 
 def test_ls_lists_the_arrays_by_name(npk):

@@ -10,8 +10,8 @@ def test_a_whole_store_is_clean(npk):
     npk.imported("a", np.arange(1000))
     npk("delete", "s.npk", "a", "--rows", ":10")
     answer = npk.json("verify", "s.npk")
-    assert set(answer) == {"schema_version", "command", "store", "clean", "arrays", "files",
-                           "checked_bytes", "findings"}
+    assert set(answer) == {"schema_version", "command", "store", "quick", "clean", "arrays",
+                           "files", "checked_bytes", "findings"}
     assert answer["clean"] is True and answer["arrays"] == 1 and answer["checked_bytes"] > 0
     outcome = npk("verify", "s.npk")
     assert outcome.out == "" and "clean: 1 array" in outcome.err
@@ -26,7 +26,7 @@ def test_damage_is_named_and_gives_exit_code_3(npk):
     answer = npk.json("verify", "s.npk", code=INTEGRITY)
     damage = [f for f in answer["findings"] if f["severity"] == "damage"]
     assert not answer["clean"] and damage
-    assert set(damage[0]) == {"severity", "path", "array", "offset_bytes", "message"}
+    assert set(damage[0]) == {"severity", "path", "array", "rows", "offset_bytes", "message"}
     assert damage[0]["path"] == "a.meta"
     outcome = npk("verify", "s.npk", code=INTEGRITY)
     assert outcome.out.startswith("damage: a.meta") and "damaged:" in outcome.err
@@ -46,6 +46,30 @@ def test_a_cut_off_rows_file_is_found(npk):
     rows = npk.folder / "s.npk" / npk.json("info", "s.npk", "a")["array"]["rows_file"]
     rows.write_bytes(rows.read_bytes()[:4000])
     assert npk.json("verify", "s.npk", code=INTEGRITY)["findings"][0]["array"] == "a"
+
+
+def test_a_flipped_bit_of_rows_with_checksums_is_named(npk):
+    np.save(npk.folder / "a.npy", np.zeros((30_000, 10), "f4"))
+    npk("import", "a.npy", "s.npk", "--checksums", "block")
+    assert npk.json("info", "s.npk", "a")["array"]["checksums"] == "block"
+    assert "block" in npk("info", "s.npk", "a").out
+    rows = npk.folder / "s.npk" / "a.0.rows"
+    content = bytearray(rows.read_bytes())
+    content[70_000] ^= 1
+    rows.write_bytes(content)
+    answer = npk.json("verify", "s.npk", code=INTEGRITY)
+    (damage,) = answer["findings"]
+    assert (damage["array"], damage["rows"], damage["offset_bytes"]) == ("a", [1638, 3277], 65536)
+    assert not answer["quick"]
+    assert "rows 1638 to 3276" in npk("verify", "s.npk", code=INTEGRITY).out
+    assert npk.json("verify", "s.npk", "--quick")["clean"]
+
+
+def test_checksums_are_none_or_block(npk):
+    npk.imported("a", np.arange(3))
+    assert npk.json("info", "s.npk", "a")["array"]["checksums"] == "none"
+    error = npk("import", "a.npy", "s.npk", "--name", "b", "--checksums", "rows", code=2).err
+    assert "none and block" in error
 
 
 def test_show_config_tells_what_is_supported(npk):

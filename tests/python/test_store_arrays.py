@@ -90,3 +90,15 @@ def test_bfloat16_without_ml_dtypes_says_what_to_install(store, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
     with pytest.raises(ImportError, match="pip install ml_dtypes"):
         store.load("a")
+
+
+def test_checksums_are_a_choice_that_overwrites_keep(store):
+    store.save({"a": np.zeros(3), "b": np.zeros(3)}, checksums="block")
+    store.save({"c": np.zeros(3)})
+    store.save({"a": np.ones(5)})
+    store.save({"b": np.ones(5)}, checksums="none")
+    assert [store.metadata(name).checksums for name in "abc"] == ["block", "none", "none"]
+    assert np.array_equal(store.load("a"), np.ones(5))
+    with pytest.raises(ValueError, match="none and block"):
+        store.save({"d": np.zeros(3)}, checksums="rows")
+    assert not store.has("d")

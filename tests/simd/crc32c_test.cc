@@ -119,6 +119,35 @@ TEST(Crc32c, OfPiecesChainedIsThatOfTheWhole) {
   }
 }
 
+TEST(Crc32c, OfTwoPiecesJoinedIsThatOfTheWhole) {
+  std::mt19937_64 random(testing::test_seed());
+  for (const size_t longest : {size_t{300}, size_t{70'000}, size_t{200'000}}) {
+    for (int round = 0; round < 200; ++round) {
+      const ByteVector bytes = random_bytes(random, 1 + random() % longest);
+      const auto [a, b] = [&] {
+        const size_t cut = random() % (bytes.size() + 1);
+        return std::pair(std::span(bytes).first(cut), std::span(bytes).subspan(cut));
+      }();
+      ASSERT_EQ(crc32c_joined(crc32c(a), crc32c(b), b.size()), definition(bytes))
+          << a.size() << " + " << b.size() << " bytes";
+    }
+  }
+}
+
+TEST(Crc32c, OfAChangedPieceFollowsFromItsDifference) {
+  std::mt19937_64 random(testing::test_seed());
+  for (int round = 0; round < 500; ++round) {
+    ByteVector bytes = random_bytes(random, 1 + random() % 100'000);
+    const uint32_t before = crc32c(bytes);
+    const size_t begin = random() % bytes.size();
+    const auto changed = std::span(bytes).subspan(begin, random() % (bytes.size() - begin + 1));
+    const uint32_t old = crc32c(changed);
+    for (std::byte& byte : changed) byte = static_cast<std::byte>(random());
+    const uint64_t behind = bytes.size() - begin - changed.size();
+    ASSERT_EQ(before ^ crc32c_moved(old ^ crc32c(changed), behind), definition(bytes));
+  }
+}
+
 TEST(Crc32c, SeesEveryFlippedBit) {
   std::mt19937_64 random(testing::test_seed());
   ByteVector bytes = random_bytes(random, 1'000);

@@ -90,7 +90,7 @@ TEST_F(NewerVersion, IsRefusedWithTheVersionThatIsNeeded) {
   NPK_ASSERT_OK(open().save_arrays({{"a", ints(iota(3), {3})}}));
   const std::string store = read_file(path() + "/STORE");
   for (const auto& [offset, value] :
-       {std::pair{kFormat, 2u}, std::pair{kFormat, 0xffff'ffffu}, std::pair{kIncompatible, 1u}}) {
+       {std::pair{kFormat, 2u}, std::pair{kFormat, 0xffff'ffffu}, std::pair{kIncompatible, 2u}}) {
     write_file(path() + "/STORE", with_field(store, offset, value));
     const auto before = snapshot(path());
     const Status status = ParallelIO::open(path()).status();

@@ -1,12 +1,16 @@
 // docs/format.md is normative: its tables must say what the code does.
+#include <cstdio>
 #include <map>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/store/log.h"
 #include "core/store/shared_page.h"
+#include "core/store/store_handle.h"
 #include "core/store/superblock.h"
+#include "io/sim_env.h"
 #include "tests/support/support.h"
 
 namespace npk::internal {
@@ -82,7 +86,8 @@ TEST(FormatDocument, RecordTypesAreThoseOfTheCode) {
                    {"SwapGeneration", number(RecordType::kSwapGeneration)},
                    {"Drop", number(RecordType::kDrop)},
                    {"Attributes", number(RecordType::kAttributes)},
-                   {"Touch", number(RecordType::kTouch)}}));
+                   {"Touch", number(RecordType::kTouch)},
+                   {"Sums", number(RecordType::kSums)}}));
 }
 
 TEST(FormatDocument, SharedPageTableIsThatOfTheCode) {
@@ -100,6 +105,58 @@ TEST(FormatDocument, SharedPageTableIsThatOfTheCode) {
                                                 {"may_have_images", P::kMayHaveImages},
                                                 {"ended_kept", P::kEndedKept},
                                                 {"epochs", P::kFirstEpoch}}));
+}
+
+/// The bytes of the hex dump behind "<!-- hexdump: NAME -->": an offset, up to 16 bytes, a remark.
+std::string read_hexdump(const std::string& name) {
+  std::istringstream doc(testing::read_file(NPK_SOURCE_DIR "/docs/format.md"));
+  std::string line;
+  while (std::getline(doc, line) && line != "<!-- hexdump: " + name + " -->") {
+  }
+  std::getline(doc, line);  // The fence.
+  std::string bytes;
+  while (std::getline(doc, line) && line != "```") {
+    EXPECT_EQ(std::stoull(line.substr(0, 8), nullptr, 16), bytes.size()) << line;
+    for (size_t at = 10; at + 2 <= std::min<size_t>(line.size(), 58) && line[at] != ' '; at += 3) {
+      bytes += static_cast<char>(std::stoul(line.substr(at, 2), nullptr, 16));
+    }
+  }
+  return bytes;
+}
+
+std::string hexdump(const std::string& bytes) {
+  std::string text;
+  char field[16];
+  for (size_t at = 0; at < bytes.size(); at += 16) {
+    std::snprintf(field, sizeof(field), "%08zx ", at);
+    text += field;
+    std::string plain;
+    for (size_t i = at; i < std::min(bytes.size(), at + 16); ++i) {
+      std::snprintf(field, sizeof(field), " %02x", static_cast<unsigned char>(bytes[i]));
+      text += field;
+      plain += bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '.';
+    }
+    text.append(3 * (16 - plain.size()) + 3, ' ');
+    text += plain + "\n";
+  }
+  return text;
+}
+
+/// On the simulated disk time and randomness follow from its seed, so the bytes are always these.
+TEST(FormatDocument, HexDumpsAreTheBytesThatTheCodeWrites) {
+  io::SimEnv env(io::SimDisk::make(1));
+  NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, "/s.npk", {}));
+  const std::vector<float> rows{1, 2, 3, 4};
+  NPK_ASSERT_OK(store.save_arrays({{"a", ArrayView::of(rows, {2, 2})}}));
+  for (const char* name : {"log.0", "a.0.rows"}) {
+    NPK_ASSERT_OK_AND_ASSIGN(const auto file,
+                             env.open(std::string("/s.npk/") + name, io::OpenMode::kRead));
+    NPK_ASSERT_OK_AND_ASSIGN(const uint64_t size, file->size_bytes());
+    std::string bytes(size, '\0');
+    NPK_ASSERT_OK(file->read_at(0, std::as_writable_bytes(std::span(bytes))));
+    EXPECT_TRUE(read_hexdump(name) == bytes) << "the bytes of " << name << " are:\n"
+                                             << hexdump(bytes);
+  }
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ class LyingFiles : public StoreTest {
 
   void SetUp() override {
     ParallelIO store = open();
-    NPK_ASSERT_OK(store.save_arrays({{"a", ints(iota(1'000), {500, 2})}}));
+    NPK_ASSERT_OK(store.save_arrays({{"a", ints(iota(1'000), {500, 2})}}, {Checksums::kBlock}));
     NPK_ASSERT_OK(store.set_attributes("a", R"({"k":1})"));
     NPK_ASSERT_OK(store.drop_arrays("a", Rows::range(0, 500, 7)));
     NPK_ASSERT_OK(store.close());

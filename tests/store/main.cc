@@ -11,6 +11,7 @@ using npk::testing::Arguments;
 
 int run_worker(const Arguments& arguments) {
   static const std::map<std::string, int (*)(const Arguments&)> kWorkers = {
+      {"golden", npk::testing::golden_worker},
       {"snapshot", npk::testing::snapshot_worker},
       {"turns", npk::testing::turns_worker},
       {"writer", npk::testing::stress_writer},

@@ -131,6 +131,7 @@ class Simulated : public ::testing::Test {
       const std::string other = content_difference(*store, *found);
       text = other.empty() ? "" : concat("neither before (", text, ") nor after (", other, ")");
     }
+    if (text.empty()) text = rows_damage(env, kPath);
     return text.empty() ? go_on(env, *store, *found) : text;
   }
 

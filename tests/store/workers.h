@@ -8,6 +8,8 @@ namespace npk::testing {
 
 /// Takes a snapshot, says so, and says whether it is as it was whenever asked. snapshot_test.cc.
 int snapshot_worker(const Arguments& arguments);
+/// Makes golden stores. golden_test.cc.
+int golden_worker(const Arguments& arguments);
 /// Carries out its share of a stream of operations, in turn with the parent. turns_test.cc.
 int turns_worker(const Arguments& arguments);
 /// Appends, replaces and compacts until it is told to stop. stress_worker_test.cc.

@@ -30,6 +30,7 @@ def text(path: str) -> str:
 
 
 def is_text(path: str) -> bool:
-    if path.startswith("tests/fuzz/corpus/"):  # Inputs of fuzzers, whatever they look like.
+    # Inputs of fuzzers and golden stores, whatever they look like.
+    if path.startswith(("tests/fuzz/corpus/", "tests/store/golden/")):
         return False
     return b"\0" not in (ROOT / path).read_bytes()[:8192]

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/store/row_access.h"
+#include "core/store/store_handle.h"
 #include "npk/internal/text.h"
 #include "tests/support/support.h"
 
@@ -133,6 +134,17 @@ std::string full_difference(const ParallelIO& store, const Model& model, Random&
   std::string text = quick_difference(store, model);
   for (auto array = model.begin(); text.empty() && array != model.end(); ++array) {
     text = array_difference(store, array->first, array->second, random);
+  }
+  return text;
+}
+
+std::string rows_damage(io::Env& env, const std::string& path) {
+  const auto report = verify_store(env, path, {});
+  if (!report.is_ok()) return report.status().to_string();
+  std::string text;
+  for (const VerifyFinding& finding : report->findings) {
+    if (finding.severity != VerifyFinding::Severity::kDamage || finding.array.empty()) continue;
+    text += concat(finding.path, ": ", finding.message, "\n");
   }
   return text;
 }

@@ -18,6 +18,9 @@ std::string array_difference(const ParallelIO& store, const std::string& name,
                              const ModelArray& array, Random& random);
 /// Both of the above, for all arrays.
 std::string full_difference(const ParallelIO& store, const Model& model, Random& random);
+/// The damage that verify_store finds in arrays, one finding a line: a slot of STORE that a crash
+/// tore is survived by the other one.
+std::string rows_damage(io::Env& env, const std::string& path);
 
 }  // namespace npk::testing
 

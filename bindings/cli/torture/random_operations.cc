@@ -115,6 +115,9 @@ Operation OperationGenerator::on_one_array(const Model& model) {
 Operation OperationGenerator::save(size_t count) {
   Operation operation;
   operation.kind = Kind::kSave;
+  if (random_.chance(0.6)) {
+    operation.save_options.checksums = random_.chance(0.8) ? Checksums::kBlock : Checksums::kNone;
+  }
   for (size_t i = 0; i < count; ++i) {
     const std::string& name = random_.pick(limits_.names);
     if (std::find(operation.names.begin(), operation.names.end(), name) != operation.names.end()) {

@@ -177,6 +177,9 @@ std::string to_string(const Operation& operation) {
     text +=
         concat(" '", name.size() > 40 ? concat(name.substr(0, 40), "…", name.size()) : name, "'");
   }
+  if (operation.save_options.checksums) {
+    text += concat(" checksums ", checksums_name(*operation.save_options.checksums));
+  }
   for (const Values& values : operation.values) {
     text += concat(" ", dtype_name(values.dtype), shape_to_string(values.shape),
                    values.strides.empty() ? "" : " strided");
@@ -234,7 +237,7 @@ Status perform(const Operation& operation, ParallelIO& store) {
   const auto name = [&]() -> const std::string& { return operation.names[0]; };
   switch (operation.kind) {
     case Kind::kSave:
-      return store.save_arrays(views_of(operation));
+      return store.save_arrays(views_of(operation), operation.save_options);
     case Kind::kAppend:
       return store.append_rows(name(), operation.values[0].view());
     case Kind::kReplace:
@@ -265,7 +268,7 @@ void add_to(const Operation& operation, WriteBatch& batch) {
   const std::string& name = operation.names[0];
   switch (operation.kind) {
     case Kind::kSave:
-      batch.save_array(name, operation.values[0].view());
+      batch.save_array(name, operation.values[0].view(), operation.save_options);
       break;
     case Kind::kAppend:
       batch.append_rows(name, operation.values[0].view());

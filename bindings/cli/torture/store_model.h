@@ -64,6 +64,7 @@ struct Operation {
   std::vector<Values> values;      ///< One for each name (kSave), or one.
   RowChoice rows;
   std::string attributes;
+  SaveOptions save_options;      ///< kSave.
   std::vector<Operation> parts;  ///< kBatch.
 };
 

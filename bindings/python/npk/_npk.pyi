@@ -45,6 +45,10 @@ class ArrayMetadata:
         """physical_rows * row_bytes."""
 
     @property
+    def checksums(self) -> str:
+        """'block' if the array keeps checksums of its rows, else 'none'."""
+
+    @property
     def rows_file(self) -> str:
         """Raw file inside the store's directory."""
 
@@ -321,12 +325,14 @@ class Store:
         with store.batch() as batch: batch.append("a", rows); batch.drop("b", [3])
         """
 
-    def save(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None:
+    def save(self, arrays: dict[str, numpy.typing.ArrayLike], checksums: str | None = None) -> None:
         """
         Creates or overwrites all of these arrays, or none.
 
         Arrays of any shape up to 32 axes and any strides; elements: bool, integers, float16, float32,
         float64, complex64, complex128, and bfloat16 of the package ml_dtypes.
+        checksums: 'block' keeps a checksum for each 64 KiB of the rows, by which `npk verify` finds damage;
+        'none'; None for what an overwritten array had.
         """
 
     def append(self, arrays: dict[str, numpy.typing.ArrayLike]) -> None:
