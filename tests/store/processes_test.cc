@@ -150,7 +150,7 @@ class StressRun {
     EXPECT_EQ(verify_damage(path()), "");
     for (const auto& entry : std::filesystem::directory_iterator(path())) {
       const std::string name = entry.path().filename();
-      rows_files += name.ends_with(".rows") ? 1 : 0;
+      rows_files += name.ends_with(".rows") ? 1u : 0u;
       EXPECT_EQ(name.find(".before."), std::string::npos) << name;
     }
     EXPECT_EQ(rows_files, 4u) << "files of ended generations are left";

@@ -136,7 +136,7 @@ class SimulatedSnapshot : public ::testing::TestWithParam<Durability> {
     size_t rows = 0;
     for (const std::string& name : names) {
       EXPECT_EQ(name.find(".before."), std::string::npos) << name;
-      rows += name.ends_with(".rows") ? 1 : 0;
+      rows += name.ends_with(".rows") ? 1u : 0u;
     }
     EXPECT_EQ(rows, arrays.size());
   }
