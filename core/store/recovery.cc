@@ -166,12 +166,13 @@ Status StoreCore::create_files() {
 }
 
 bool StoreCore::page_is_valid() const {
-  return page_->is_valid(boot_id_, committed_.superblock.uuid_hash());
+  return page_->is_valid(boot_id_, store_id_.load(std::memory_order_relaxed));
 }
 
 void StoreCore::install(Committed committed) {
   const std::lock_guard catalog(catalog_mutex_);
   committed_ = std::move(committed);
+  store_id_.store(committed_.superblock.uuid_hash());
   reserved_log_bytes_ = 0;
 }
 
@@ -179,6 +180,7 @@ Status StoreCore::attach() {
   io::Env& env = *directory_.env;
   NPK_ASSIGN_OR_RETURN(auto read, read_superblock(env, directory_.file(kStoreFile)));
   committed_.superblock = read.superblock;
+  store_id_.store(committed_.superblock.uuid_hash());
   NPK_ASSIGN_OR_RETURN(lock_file_,
                        env.open(directory_.file(kLockFile), io::OpenMode::kCreateOrOpen));
   NPK_ASSIGN_OR_RETURN(page_, SharedPage::map(*lock_file_, true));
@@ -302,6 +304,7 @@ Status StoreCore::attach_read_only() {
   }
   NPK_ASSIGN_OR_RETURN(auto read, read_superblock(env, directory_.file(kStoreFile)));
   committed_.superblock = read.superblock;
+  store_id_.store(committed_.superblock.uuid_hash());
   if (page_is_valid() && page_->load(SharedPage::kWriting) == 0) return reload();
   if (lock_file_ == nullptr) return overlay_unapplied();
   auto lock =

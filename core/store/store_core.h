@@ -173,6 +173,7 @@ class StoreCore final : public ArraySource {
   std::shared_mutex
       catalog_mutex_;  // Guards committed_.catalog; written under position_mutex_ too.
   std::atomic<uint64_t> seen_change_{0};
+  std::atomic<uint64_t> store_id_{0};  // The uuid's hash, which readers need without a lock.
 };
 
 }  // namespace npk::internal
