@@ -6,9 +6,10 @@
 // Recovery runs under the writer lock when the shared page was not written in this boot, or says
 // that a commit or checkpoint was under way when its writer died:
 // 1. load() reads what is committed.
-// 2. The log's records that change rows are applied again, as far as the page does not know them
-//    to be applied; those of durability power after a sync of the log. Killed here: the next
-//    recovery applies them once more.
+// 2. The log's records that change rows are applied again, as far as neither the page nor the
+//    array's sidecar knows them to be applied; those of durability power after a sync of the log.
+//    Killed here: the next recovery applies them once more. (What a sidecar has was synced before
+//    it, and the next checkpoint would not sync it again.)
 // 3. Files that nothing refers to are removed: rows files of commits that never were, ended
 //    generations, temporaries.
 // 4. After a restart of the machine: a checkpoint, so that the log's doubtful end is left behind.
