@@ -3,8 +3,8 @@
 // 1. The page says that a change is under way, so that a kill anywhere below leads to recovery.
 // 2. Sync the log and the changed arrays' rows: from here on the log alone can repeat everything,
 //    and the sidecars to come speak of rows that are there.
-// 3. Write the changed bitmaps, sums and sidecars, and the history of changes, to temporary files
-//    and sync them; rename the bitmaps and sums;
+// 3. Write the history of changes and the changed bitmaps, sums and sidecars to temporary files and
+//    sync them; rename all but the sidecars;
 //    sync the directory if sidecars will speak of names that are new in it; rename the sidecars. A
 //    sidecar names the last record that it holds, so after a crash here the old log is folded onto
 //    a mix of old and new sidecars with the same result.
@@ -165,8 +165,13 @@ Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_
   };
   const auto write_all = [&]() -> Status {
     const std::vector<std::byte> history = encode_history();
-    sidecars.emplace_back(kChangesFile);
-    NPK_RETURN_IF_ERROR(write_temporary(sidecars.back(), history, !whole_filesystem));
+    // Without it the history ends here, because the file ends before the next log begins: no reason
+    // for a checkpoint to fail.
+    const std::string changes(kChangesFile);
+    Status told = write_temporary(changes, history, !whole_filesystem);
+    if (!poisoned_.is_ok()) return told;
+    if (told.is_ok()) told = rename_temporary(changes);
+    if (!told.is_ok()) remove_unneeded({changes + std::string(kTemporarySuffix)});
     for (const StatePtr& state : dirty) {
       const SideFiles files = side_files(*state);
       if (!files.deleted.empty()) {
@@ -194,7 +199,6 @@ Status StoreCore::write_sidecars(const std::vector<StatePtr>& dirty, bool whole_
   };
   const Status written = write_all();
   if (!written.is_ok()) {  // A full disk, say: what was not renamed is of no use.
-    remove_unneeded({std::string(kChangesFile) + std::string(kTemporarySuffix)});
     for (const StatePtr& state : dirty) {
       std::vector<std::string> names = side_files(*state).names();
       names.push_back(sidecar_file(state->stem));

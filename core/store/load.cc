@@ -213,10 +213,11 @@ Status replay(const Directory& directory, const LoadOptions& options, Loaded& lo
     while (true) {
       NPK_ASSIGN_OR_RETURN(auto missing, find_missing_rows(before, committed, commits));
       // Rows of a synced commit were synced before it: they were there, and are damaged.
-      const auto were_there = std::ranges::stable_partition(
-          missing, [](const MissingRows& rows) { return (rows.record->flags & kFlagSynced) == 0; });
-      add_damage(std::span(were_there.begin(), were_there.end()), options, loaded);
-      missing.erase(were_there.begin(), were_there.end());
+      const auto were_there = std::stable_partition(
+          missing.begin(), missing.end(),
+          [](const MissingRows& rows) { return (rows.record->flags & kFlagSynced) == 0; });
+      add_damage({were_there, missing.end()}, options, loaded);
+      missing.erase(were_there, missing.end());
       if (missing.empty()) break;
       loaded.was_cut = true;
       commits.resize(missing.back().commit);
