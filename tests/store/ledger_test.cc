@@ -3,6 +3,7 @@
 #include "bindings/cli/torture/ledger.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 
 #include "bindings/cli/torture/kill_loop.h"
@@ -128,6 +129,26 @@ TEST_F(KillLoopOnAStore, FindsADamagedFile) {
   ASSERT_EQ(first_finding(loop, 6).text, "");
   write_file(options_.path + "/STORE", std::string(8'192, 'x'));
   const Finding finding = first_finding(loop, 6);
+  EXPECT_EQ(finding.torn, 1u);
+  EXPECT_THAT(finding.text, ::testing::HasSubstr("STORE"));
+}
+
+TEST_F(KillLoopOnAStore, TakesWhatWorkersLeaveThatWereKilledBeforeTheStoreWasMade) {
+  std::filesystem::create_directory(options_.path);
+  for (const char* name : {"/LOCK", "/log.0", "/STORE.tmp"}) write_file(options_.path + name, "");
+  KillLoop loop(options_);
+  EXPECT_EQ(first_finding(loop, 6).text, "");
+  NPK_ASSERT_OK_AND_ASSIGN(const Finding finding, loop.finish());
+  EXPECT_EQ(finding.text, "");
+}
+
+TEST_F(KillLoopOnAStore, FindsThatAStoreIsGoneThoughItHasNoArrays) {
+  KillLoop loop(options_);
+  NPK_ASSERT_OK_AND_ASSIGN(const Finding made, loop.finish());
+  ASSERT_EQ(made.text, "");
+  std::filesystem::remove(options_.path + "/STORE");
+  std::filesystem::remove(options_.path + "/CHANGES");
+  NPK_ASSERT_OK_AND_ASSIGN(const Finding finding, loop.finish());
   EXPECT_EQ(finding.torn, 1u);
   EXPECT_THAT(finding.text, ::testing::HasSubstr("STORE"));
 }

@@ -89,6 +89,7 @@ Result<Finding> KillLoop::kill_while_writing(const WorkerSetup& setup) {
   if (error != std::string::npos) return worker_error(messages, error);
   if (code != kKilled) return torn(concat("a worker ended by itself, with code ", code));
   if (!has_opened) return Finding();  // Killed before it had read the store: nothing was under way.
+  is_made_ = true;
   uint64_t hash = 0;
   std::memcpy(&hash, &messages[2], sizeof(hash));
   if (hash != setup.expected[0] && hash != setup.expected[1]) {
@@ -108,6 +109,7 @@ Result<Finding> KillLoop::kill_while_opening(const WorkerSetup& setup) {
   worker.kill();
   messages += worker.receive_all();
   ++kills_while_opening_;
+  is_made_ |= messages.size() > 1 && messages[1] == kOpened;
   const size_t error = messages.find(kError);
   if (error != std::string::npos) return worker_error(messages, error);
   return Finding();
@@ -115,15 +117,17 @@ Result<Finding> KillLoop::kill_while_opening(const WorkerSetup& setup) {
 
 /// Opens the store and compares everything. A read-only handle looks before any recovery.
 Result<Finding> KillLoop::look(const StoreOptions& options) {
-  const bool is_there = kills_while_writing_ > 0 && !ledger_.state().empty();
-  if (options.read_only && !is_there) return Finding();  // Perhaps no worker came to make it.
-  if (is_there) {
+  // Until somebody has opened it, workers may have been killed while they made it. From then on it
+  // must be there, with or without arrays: one without STORE is lost.
+  if (options.read_only && !is_made_) return Finding();
+  if (is_made_) {
     if (std::string damage = verify_damage(options_.path); !damage.empty()) return torn(damage);
   }
   auto store = ParallelIO::open(options_.path, options);
   if (!store.is_ok()) {
     return finding_or_error(store.status(), concat("open: ", store.status().to_string()));
   }
+  is_made_ = true;
   Finding finding = ledger_.check(*store);
   if (options.read_only || !finding.text.empty()) return finding;
   if (options_.inspect) {

@@ -52,6 +52,7 @@ class KillLoop {
   KillOptions options_;
   Random random_;
   Ledger ledger_;
+  bool is_made_ = false;  // Somebody has opened the store, so it is there.
   uint64_t rounds_ = 0;
   uint64_t kills_while_writing_ = 0;
   uint64_t kills_while_opening_ = 0;
