@@ -121,9 +121,11 @@ Result<std::shared_ptr<StoreCore>> StoreCore::open(io::Env& env, const std::stri
   NPK_ASSIGN_OR_RETURN(info, env.info(core->directory_.file(kStoreFile)));
   if (info.kind == io::PathKind::kMissing) {
     NPK_ASSIGN_OR_RETURN(const auto names, env.list(path));
-    if (!is_unfinished(names)) return no_store(path, names);
-    if (!may_create) return missing();
-    NPK_RETURN_IF_ERROR(core->create_files());
+    if (std::ranges::find(names, kStoreFile) == names.end()) {  // Not made by another just now.
+      if (!is_unfinished(names)) return no_store(path, names);
+      if (!may_create) return missing();
+      NPK_RETURN_IF_ERROR(core->create_files());
+    }
   }
   NPK_RETURN_IF_ERROR(options.read_only ? core->attach_read_only() : core->attach());
   return core;
