@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <queue>
 
 #include "core/store/codec.h"
 #include "npk/internal/text.h"
@@ -48,6 +49,79 @@ Record decode_header(const std::byte* in) {
   record.time_us = static_cast<int64_t>(get_le<uint64_t>(in + Layout::kTime));
   return record;
 }
+
+/// Whether the header can be of a record of a synced commit above `commit`. What it must have makes
+/// it impossible that such headers overlap everywhere.
+bool is_of_later_synced_commit(std::span<const std::byte, Layout::kHeaderBytes> header,
+                               uint64_t commit) {
+  const Record record = decode_header(header.data());
+  return record.commit > commit && record.number >= record.commit &&
+         (record.flags & kFlagSynced) != 0 && static_cast<uint16_t>(record.type) != 0 &&
+         get_le<uint32_t>(header.data() + Layout::kReserved) == 0;
+}
+
+/// Records whose checksums are looked at in one pass over the log, however they overlap. The
+/// checksum of a part of a log follows from those of its two beginnings.
+class PendingRecords {
+ public:
+  explicit PendingRecords(uint32_t seed) : seed_(seed) {}
+
+  /// `bytes` of the log are at hand from now on, from `offset_bytes` on.
+  void enter(uint64_t offset_bytes, io::Bytes bytes) {
+    base_bytes_ = offset_bytes;
+    bytes_ = bytes;
+    if (pending_.empty()) at_bytes_ = offset_bytes;
+  }
+
+  /// Moves on to this place, of the bytes at hand; where a record is that ends there or before and
+  /// is valid.
+  std::optional<uint64_t> advance(uint64_t to_bytes) {
+    while (!pending_.empty() && pending_.top().end_bytes <= to_bytes) {
+      const Pending record = pending_.top();
+      pending_.pop();
+      move(record.end_bytes);
+      const uint32_t whole =
+          simd::crc32c_joined(seed_ ^ record.before, crc_, record.end_bytes - record.checked_bytes);
+      if (whole == record.checksum) return record.checked_bytes - Layout::kLength;
+    }
+    if (pending_.empty()) {  // Nobody needs the bytes between.
+      at_bytes_ = to_bytes;
+      crc_ = 0;
+    }
+    move(to_bytes);
+    return std::nullopt;
+  }
+
+  /// A record that begins where advance() has moved to. Ignored if it cannot be in the log.
+  void add(std::span<const std::byte, Layout::kHeaderBytes> header, uint64_t log_bytes) {
+    const auto length = get_le<uint32_t>(header.data() + Layout::kLength);
+    if (length < Layout::kHeaderBytes || length > log_bytes - at_bytes_) return;
+    pending_.push({at_bytes_ + length, at_bytes_ + Layout::kLength,
+                   get_le<uint32_t>(header.data() + Layout::kChecksum),
+                   simd::crc32c(header.first(Layout::kLength), crc_)});
+  }
+
+ private:
+  struct Pending {
+    uint64_t end_bytes;
+    uint64_t checked_bytes;  // From here on it is checked.
+    uint32_t checksum;       // What it must be.
+    uint32_t before;         // Of the log up to checked_bytes.
+    bool operator<(const Pending& other) const { return end_bytes > other.end_bytes; }
+  };
+
+  void move(uint64_t to_bytes) {
+    crc_ = simd::crc32c(bytes_.subspan(at_bytes_ - base_bytes_, to_bytes - at_bytes_), crc_);
+    at_bytes_ = to_bytes;
+  }
+
+  uint32_t seed_;
+  io::Bytes bytes_;
+  uint64_t base_bytes_ = 0;
+  uint64_t at_bytes_ = 0;
+  uint32_t crc_ = 0;  // Of the log up to at_bytes_, from where somebody needed it.
+  std::priority_queue<Pending> pending_;  // The one that ends first is on top.
+};
 
 }  // namespace
 
@@ -104,7 +178,7 @@ Result<std::vector<std::byte>> read_payload(const io::File& log, const Record& r
   return payload;
 }
 
-Result<std::optional<Record>> LogReader::read_record(const LogPosition& at, bool chained) {
+Result<std::optional<Record>> LogReader::read_record(const LogPosition& at) {
   std::array<std::byte, Layout::kHeaderBytes> header;
   NPK_ASSIGN_OR_RETURN(const uint64_t found, log_.read_some_at(at.offset_bytes, header));
   if (found < header.size() || get_le<uint32_t>(header.data()) != kRecordMagic) {
@@ -113,11 +187,10 @@ Result<std::optional<Record>> LogReader::read_record(const LogPosition& at, bool
   Record record = decode_header(header.data());
   const auto length = get_le<uint32_t>(header.data() + Layout::kLength);
   if (length < Layout::kHeaderBytes) return std::optional<Record>();
-  if (chained &&
-      // A log may begin with a higher number than its checkpoint says: after a restart some are
-      // left out, and the slot of STORE that says so may be damaged.
-      ((at.offset_bytes == 0 ? record.number < at.next_record : record.number != at.next_record) ||
-       get_le<uint32_t>(header.data() + Layout::kPreviousChecksum) != at.previous_checksum)) {
+  // A log may begin with a higher number than its checkpoint says: after a restart some are left
+  // out, and the slot of STORE that says so may be damaged.
+  if ((at.offset_bytes == 0 ? record.number < at.next_record : record.number != at.next_record) ||
+      get_le<uint32_t>(header.data() + Layout::kPreviousChecksum) != at.previous_checksum) {
     return std::optional<Record>();
   }
   NPK_ASSIGN_OR_RETURN(const uint64_t log_size, log_.size_bytes());
@@ -139,7 +212,7 @@ Result<LoggedCommit> LogReader::next_commit() {
   LoggedCommit commit;
   LogPosition at = position_;
   while (true) {
-    NPK_ASSIGN_OR_RETURN(auto record, read_record(at, true));
+    NPK_ASSIGN_OR_RETURN(auto record, read_record(at));
     if (!record ||
         record->commit != (commit.records.empty() ? *record : commit.records[0]).number) {
       return LoggedCommit{{}, position_};
@@ -160,9 +233,12 @@ Result<LoggedCommit> LogReader::next_commit() {
 Result<std::optional<uint64_t>> LogReader::find_commit_behind_end() {
   NPK_ASSIGN_OR_RETURN(const uint64_t log_size, log_.size_bytes());
   if (position_.offset_bytes >= log_size) return std::optional<uint64_t>();
+  PendingRecords pending(seed_);
   std::vector<std::byte> block(std::min<uint64_t>(log_size - position_.offset_bytes, 1u << 20));
+  std::array<std::byte, Layout::kHeaderBytes> header;
   for (uint64_t base = position_.offset_bytes; base < log_size; base += block.size()) {
     NPK_ASSIGN_OR_RETURN(const uint64_t found, log_.read_some_at(base, block));
+    pending.enter(base, io::Bytes(block).first(found));
     const std::byte* next = block.data();
     const std::byte* const end = next + found / kRecordAlignment * kRecordAlignment;
     // Nearly all of it is zeros: look for the first byte of the magic.
@@ -172,13 +248,14 @@ Result<std::optional<uint64_t>> LogReader::find_commit_behind_end() {
       if (at % kRecordAlignment != 0 || get_le<uint32_t>(block.data() + at) != kRecordMagic) {
         continue;
       }
-      LogPosition position;
-      position.offset_bytes = base + at;
-      NPK_ASSIGN_OR_RETURN(const auto record, read_record(position, false));
-      if (record && record->commit > position_.next_record && (record->flags & kFlagSynced) != 0) {
-        return std::optional<uint64_t>(base + at);
-      }
+      NPK_ASSIGN_OR_RETURN(const uint64_t there, log_.read_some_at(base + at, header));
+      if (there < header.size()) break;
+      if (!is_of_later_synced_commit(header, position_.next_record)) continue;
+      if (const auto whole = pending.advance(base + at)) return whole;
+      pending.add(header, log_size);
     }
+    if (const auto whole = pending.advance(base + found)) return whole;
+    if (found < block.size()) break;
   }
   return std::optional<uint64_t>();
 }

@@ -142,11 +142,12 @@ class LogReader {
   /// Behind the last whole commit.
   [[nodiscard]] const LogPosition& position() const noexcept { return position_; }
   /// After the end: offset of a valid record of a later, synced commit that lies behind it. There
-  /// can be none unless the log was damaged between. Errors: IoError.
+  /// can be none unless the log was damaged between. Errors: IoError. Complexity: linear in the
+  /// log, whatever it holds.
   Result<std::optional<uint64_t>> find_commit_behind_end();
 
  private:
-  Result<std::optional<Record>> read_record(const LogPosition& at, bool chained);
+  Result<std::optional<Record>> read_record(const LogPosition& at);
 
   const io::File& log_;
   uint32_t seed_;
