@@ -127,6 +127,13 @@ Status ChangeHistory::add(const io::File& log, const Record& record) {
 }
 
 void ChangeHistory::put(Change change) {
+  std::erase_if(change.places, [](const RowRun& run) { return run.begin == run.end; });
+  if (change.kind != Kind::kWhole && change.places.empty()) return;
+  // A log that is wrong may name rows that there cannot be.
+  if (std::ranges::any_of(change.places, [](const RowRun& run) { return run.begin > run.end; })) {
+    change.kind = Kind::kWhole;
+    change.places.clear();
+  }
   if (change.kind == Kind::kWhole) forget(change.array);
   words_ += words_of(change);
   changes_.push_back(std::move(change));
@@ -142,13 +149,18 @@ void ChangeHistory::forget(uint64_t array) {
 void ChangeHistory::rewind(uint64_t number) {
   std::erase_if(changes_, [&](const Change& change) { return change.first >= number; });
   words_ = 0;
-  for (const Change& change : changes_) words_ += words_of(change);
+  for (Change& change : changes_) {
+    change.last = std::min(change.last, number - 1);
+    words_ += words_of(change);
+  }
   end_ = std::min(end_, number - 1);
+  floor_ = std::min(floor_, end_);
 }
 
 void ChangeHistory::shorten() {
-  // The older half as one change of each kind for each array, but for deletes.
-  const auto middle = changes_.begin() + static_cast<ptrdiff_t>(changes_.size() / 2);
+  // The older half, by what it takes, as one change of each kind for each array, but for deletes.
+  auto middle = changes_.begin();
+  for (uint64_t words = 0; words < words_ / 2; ++middle) words += words_of(*middle);
   std::map<std::pair<uint64_t, Kind>, Change> joined;
   std::vector<Change> kept;
   for (auto change = changes_.begin(); change != middle; ++change) {
@@ -263,19 +275,31 @@ Result<ChangeHistory> ChangeHistory::decode(std::span<const std::byte> bytes) {
   if (next() != 1) return damage(8, "is of a newer format");
   ChangeHistory history(next());
   history.end_ = next();
+  if (history.floor_ > history.end_) return damage(16, "ends before it begins");
   const uint64_t count = next();
+  if (left() > kMaxWords) return damage(at, "is longer than it can be");
+  if (count > left() / kChangeWords) return damage(at, "has fewer changes than it says");
+  history.changes_.reserve(count);
   for (uint64_t i = 0; i < count; ++i) {
     if (left() < kChangeWords) return damage(at, "has fewer changes than it says");
-    Change change;
-    change.kind = static_cast<Kind>(next());
-    change.array = next();
-    change.first = next();
-    change.last = next();
+    const uint64_t kind = next();
+    Change change{static_cast<Kind>(kind), next(), next(), next(), {}};
+    if (kind < 1 || kind > static_cast<uint64_t>(Kind::kWhole) || change.first > change.last ||
+        change.last > history.end_) {
+      return damage(at, "has a change that cannot be");
+    }
     const uint64_t places = next();
     if (places > left() / 2) return damage(at, "has fewer rows than it says");
+    if ((places == 0) != (change.kind == Kind::kWhole))
+      return damage(at, "has a change of no rows");
+    change.places.reserve(places);
+    uint64_t end = 0;
     for (uint64_t k = 0; k < places; ++k) {
       const uint64_t begin = next();
-      change.places.push_back({begin, next()});
+      if (begin < end) return damage(at, "has rows out of order");
+      end = next();
+      if (end <= begin) return damage(at, "has rows out of order");
+      change.places.push_back({begin, end});
     }
     history.words_ += words_of(change);
     history.changes_.push_back(std::move(change));

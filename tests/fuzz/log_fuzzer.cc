@@ -5,9 +5,9 @@
 #include "core/store/sidecar.h"
 #include "npk/internal/text.h"
 #include "tests/fuzz/fuzzers.h"
-#include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/sample_store.h"
 #include "tests/fuzz/structure_mutators.h"
+#include "tests/support/memory_file.h"
 
 namespace npk::testing {
 namespace {

@@ -6,7 +6,7 @@
 #include "formats/npy.h"
 #include "npk/internal/text.h"
 #include "tests/fuzz/fuzzers.h"
-#include "tests/fuzz/memory_file.h"
+#include "tests/support/memory_file.h"
 
 namespace npk::testing {
 namespace {

@@ -7,7 +7,7 @@
 #include "formats/format.h"
 #include "npk/internal/text.h"
 #include "tests/fuzz/fuzzers.h"
-#include "tests/fuzz/memory_file.h"
+#include "tests/support/memory_file.h"
 
 namespace npk::testing {
 namespace {

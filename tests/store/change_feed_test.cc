@@ -4,8 +4,11 @@
 #include <filesystem>
 
 #include "bindings/cli/torture/random_operations.h"
+#include "core/store/change_history.h"
+#include "core/store/roaring_format.h"
 #include "npk/internal/text.h"
 #include "tests/support/child_process.h"
+#include "tests/support/memory_file.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/store_fixture.h"
 
@@ -299,6 +302,24 @@ TEST_F(ChangeFeed, FollowersOfRandomOperationsHaveWhatTheStoreHas) {
   std::printf("followed: %llu, read anew: %llu\n", static_cast<unsigned long long>(told),
               static_cast<unsigned long long>(not_told));
   EXPECT_GT(told, 100u);
+}
+
+TEST(ChangeHistory, StaysBoundedWhereItsOlderHalfIsSmallAndItsNewerIsNot) {
+  const testing::MemoryFile log({});
+  internal::ChangeHistory history;
+  internal::Record record;
+  record.type = internal::RecordType::kDelete;
+  for (uint64_t number = 1; number <= 1'200; ++number) {
+    const uint64_t rows = number <= 1'000 ? 1 : 8'000;
+    std::vector<uint64_t> deleted;
+    for (uint64_t i = 0; i < rows; ++i) deleted.push_back(2 * i);
+    record.payload = internal::encode_roaring(deleted);
+    record.array = record.number = record.commit = number;
+    NPK_ASSERT_OK(history.add(log, record));
+    const auto bytes = history.encode();
+    ASSERT_LE(bytes.size(), 40 + 8 * (128u << 10)) << "after change " << number;
+    if (number % 100 == 0) NPK_ASSERT_OK(internal::ChangeHistory::decode(bytes));
+  }
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // themselves, so that the address sanitizer sees reads behind their end.
 //
 // Lifetime: the bytes must outlive the file and its mappings.
-#ifndef NPK_TESTS_FUZZ_MEMORY_FILE_H_
-#define NPK_TESTS_FUZZ_MEMORY_FILE_H_
+#ifndef NPK_TESTS_SUPPORT_MEMORY_FILE_H_
+#define NPK_TESTS_SUPPORT_MEMORY_FILE_H_
 
 #include <algorithm>
 #include <cstring>
@@ -14,7 +14,7 @@
 
 namespace npk::testing {
 
-class MemoryFile final : public io::File {
+class MemoryFile : public io::File {
  public:
   explicit MemoryFile(io::Bytes bytes) : File("input"), bytes_(bytes) {}
 
@@ -61,4 +61,4 @@ class MemoryFile final : public io::File {
 
 }  // namespace npk::testing
 
-#endif  // NPK_TESTS_FUZZ_MEMORY_FILE_H_
+#endif  // NPK_TESTS_SUPPORT_MEMORY_FILE_H_
