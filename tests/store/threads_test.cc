@@ -2,6 +2,7 @@
 // sanitizer too.
 #include <atomic>
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include "tests/store/stress.h"
@@ -179,6 +180,49 @@ TEST_F(Threads, BatchesOverTwoArraysAreNeverSeenHalfByListings) {
     return names->size() == 1 ? "only " + names->front() + " is there" : "";
   };
   run({both, list, list});
+}
+
+TEST_F(Threads, SnapshotsShowOneCommitAndFollowersHearOfEach) {
+  ParallelIO store = open();
+  constexpr uint64_t kCount = 200;
+  NPK_ASSERT_OK(store.save_arrays({{"a", view_of(rows(kCount))}}));
+  std::atomic<uint64_t> version = 0;
+  const auto replace_all = [&]() -> std::string {
+    std::vector<StressRow> news;
+    const uint64_t now = ++version;
+    for (uint64_t i = 0; i < kCount; ++i) news.push_back(StressRow::make(0, i + 1, now));
+    return text(store.replace_rows("a", view_of(news), Rows::range(0, kCount)));
+  };
+  const auto checkpoint = [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return text(store.sync_metadata());
+  };
+  const auto look_twice = [&]() -> std::string {
+    const auto snapshot = store.snapshot();
+    if (!snapshot.is_ok()) return snapshot.status().to_string();
+    std::set<uint64_t> versions;
+    for (int look = 0; look < 2; ++look) {
+      const auto loaded = snapshot->load_array("a");
+      if (!loaded.is_ok()) return loaded.status().to_string();
+      const auto seen = rows_of(loaded->data(), loaded->size_bytes());
+      if (std::string finding = rows_finding(seen, true); !finding.empty()) return finding;
+      for (const StressRow& row : seen) versions.insert(row.version);
+    }
+    return versions.size() == 1 ? "" : "a snapshot shows rows of several commits";
+  };
+  const auto follow = [&, heard = uint64_t{0}]() mutable -> std::string {
+    const auto told = store.rows_changed_since("a", heard);
+    if (!told.is_ok()) return told.status().to_string();
+    const bool is_newer = told->commit_number > heard;
+    if (told->commit_number < heard || told->rows != kCount) return "what is told goes back";
+    if (is_newer != (told->changed == std::vector<RowRun>{{0, kCount}}))
+      return "a commit is missed";
+    heard = told->commit_number;
+    return "";
+  };
+  run({replace_all, replace_all, checkpoint, look_twice, look_twice, follow});
+  NPK_ASSERT_OK(store.close());
+  EXPECT_EQ(verify_damage(path()), "");
 }
 
 }  // namespace
