@@ -76,13 +76,14 @@ Status BeforeImageWriter::save_one(io::Env& env, const Transaction::Application&
   if (saved.file == nullptr) {
     NPK_ASSIGN_OR_RETURN(saved.file, env.open(path, io::OpenMode::kCreateOrOpen));
   }
-  // What other processes have saved.
-  NPK_RETURN_IF_ERROR(saved.end
-                          .read_on(*saved.file,
-                                   [&](const BeforeImageReader::Image& image) {
-                                     if (image.number > newest_pin_) saved.rows.insert(image.row);
-                                   })
-                          .status());
+  // What other processes have saved. Rows that there cannot be would only take memory.
+  NPK_ASSIGN_OR_RETURN(io::File * rows_file, application.file->file());
+  NPK_ASSIGN_OR_RETURN(const uint64_t file_bytes, rows_file->size_bytes());
+  const uint64_t row_count = file_bytes / application.row_bytes;
+  const auto note = [&](const BeforeImageReader::Image& image) {
+    if (image.number > newest_pin_ && image.row < row_count) saved.rows.insert(image.row);
+  };
+  NPK_RETURN_IF_ERROR(saved.end.read_on(*saved.file, note).status());
   std::vector<uint64_t> rows;
   rows.reserve(application.rows.size());
   for (const uint64_t row : application.rows) {

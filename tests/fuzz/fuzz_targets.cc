@@ -14,6 +14,8 @@ constexpr std::array kTargets = {
     FuzzTarget{"log", run_log, log_seeds, mutate_log_input},
     FuzzTarget{"sidecar", run_sidecar, sidecar_seeds, mutate_sidecar},
     FuzzTarget{"bitmap", run_bitmap, bitmap_seeds, nullptr},
+    FuzzTarget{"changes", run_changes, changes_seeds, mutate_changes},
+    FuzzTarget{"before", run_before, before_seeds, mutate_before},
     FuzzTarget{"store", run_store, store_seeds, mutate_store},
     FuzzTarget{"npy", run_npy, npy_seeds, nullptr},
     FuzzTarget{"txt", run_txt, txt_seeds, nullptr},

@@ -7,7 +7,8 @@
 
 namespace npk::testing {
 
-// Structures of a store, each by itself: core/store/{superblock,log,sidecar,roaring_format}.h.
+// Structures of a store, each by itself: core/store/{superblock,log,sidecar,roaring_format,
+// change_history,before_images}.h.
 std::string run_superblock(io::Bytes input);
 std::vector<Input> superblock_seeds();
 std::string run_log(io::Bytes input);
@@ -17,6 +18,10 @@ std::string run_sidecar(io::Bytes input);
 std::vector<Input> sidecar_seeds();
 std::string run_bitmap(io::Bytes input);
 std::vector<Input> bitmap_seeds();
+std::string run_changes(io::Bytes input);
+std::vector<Input> changes_seeds();
+std::string run_before(io::Bytes input);
+std::vector<Input> before_seeds();
 
 // Importers: formats/format.h.
 std::string run_npy(io::Bytes input);

@@ -1,10 +1,16 @@
 // Logs whose checksums are right and whose numbers are not.
+#include <algorithm>
+
+#include "bindings/cli/torture/random_values.h"
 #include "core/store/codec.h"
 #include "core/store/log.h"
 #include "core/store/superblock.h"
+#include "npk/internal/text.h"
+#include "simd/crc32c.h"
 #include "tests/fuzz/fuzzers.h"
 #include "tests/fuzz/sample_store.h"
 #include "tests/fuzz/structure_mutators.h"
+#include "tests/support/memory_file.h"
 #include "tests/support/support.h"
 
 namespace npk::testing {
@@ -52,7 +58,9 @@ TEST(LyingLog, ANumberThatIsWrongIsAnErrorOrAnotherStoreThatIsWhole) {
             Input lie = log;
             internal::put_le(lie.data() + record + field, number);
             seal_log(lie, start);
-            lie.insert(lie.begin(), {static_cast<std::byte>(kind), static_cast<std::byte>(file)});
+            const std::string prefix = internal::concat(kind, '/', sample.files[file].name, '\n');
+            const auto prefix_bytes = internal::as_bytes(prefix);
+            lie.insert(lie.begin(), prefix_bytes.begin(), prefix_bytes.end());
             ASSERT_EQ(run_store(lie), "")
                 << sample.files[file].name << " of sample " << kind << ", record at " << record
                 << ": " << number << " at " << field;
@@ -63,6 +71,60 @@ TEST(LyingLog, ANumberThatIsWrongIsAnErrorOrAnotherStoreThatIsWhole) {
     }
   }
   EXPECT_GT(lies, 500u);
+}
+
+/// Counts the bytes that are read.
+class CountedFile final : public MemoryFile {
+ public:
+  using MemoryFile::MemoryFile;
+  Result<uint64_t> read_some_at(uint64_t offset_bytes, std::span<std::byte> out) const override {
+    read_bytes_ += out.size();
+    return MemoryFile::read_some_at(offset_bytes, out);
+  }
+  [[nodiscard]] uint64_t read_bytes() const { return read_bytes_; }
+
+ private:
+  mutable uint64_t read_bytes_ = 0;
+};
+
+// Each header is of a record that seems to reach to the end of the log, so each would be read whole
+// by who looks at one after the other.
+TEST(LyingLog, IsReadOnceThoughItIsFullOfRecordsThatOverlap) {
+  constexpr uint32_t kSeed = 5;
+  constexpr size_t kLogBytes = 1 << 20;
+  Input log(kLogBytes);
+  const auto put_header = [&](size_t at, size_t length_bytes) {
+    internal::put_le(log.data() + at, internal::kRecordMagic);
+    internal::put_le(log.data() + at + RecordLayout::kLength, static_cast<uint32_t>(length_bytes));
+    internal::put_le(log.data() + at + RecordLayout::kType, uint16_t{7});
+    internal::put_le(log.data() + at + RecordLayout::kFlags, uint16_t{internal::kFlagSynced});
+    internal::put_le(log.data() + at + RecordLayout::kNumber, uint64_t{9});
+    internal::put_le(log.data() + at + RecordLayout::kCommit, uint64_t{9});
+  };
+  const size_t headers = (kLogBytes - 4'096) / RecordLayout::kHeaderBytes;
+  for (size_t i = 0; i < headers; ++i) {
+    put_header(i * RecordLayout::kHeaderBytes, kLogBytes - i * RecordLayout::kHeaderBytes - i % 7);
+  }
+  const auto find = [&] {
+    const CountedFile file(log);
+    internal::LogReader reader(file, kSeed, {0, 1, 0});
+    const auto found = reader.find_commit_behind_end();
+    EXPECT_LE(file.read_bytes(), 4 * kLogBytes);
+    EXPECT_TRUE(found.is_ok()) << found.status().to_string();
+    return found.is_ok() ? *found : std::nullopt;
+  };
+  EXPECT_EQ(find(), std::nullopt);
+  Random random(test_seed());
+  for (int i = 0; i < 20; ++i) {  // One of them is true.
+    const size_t at = random.below(headers) * RecordLayout::kHeaderBytes;
+    const auto length = internal::get_le<uint32_t>(log.data() + at + RecordLayout::kLength);
+    const Input before(log.begin() + static_cast<ptrdiff_t>(at),
+                       log.begin() + static_cast<ptrdiff_t>(at) + 8);
+    internal::put_le(log.data() + at + RecordLayout::kChecksum,
+                     simd::crc32c(io::Bytes(log).subspan(at + 8, length - 8), kSeed));
+    EXPECT_EQ(find(), at);
+    std::ranges::copy(before, log.begin() + static_cast<ptrdiff_t>(at));
+  }
 }
 
 }  // namespace

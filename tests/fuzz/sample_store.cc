@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include "core/store/store_handle.h"
@@ -37,6 +38,22 @@ Status fill(ParallelIO& store) {
   return store.sync_metadata();
 }
 
+/// Arrays with checksums, of several blocks, changed while a snapshot is open.
+Result<Snapshot> fill_beside_a_snapshot(ParallelIO& store) {
+  NPK_RETURN_IF_ERROR(
+      store.save_arrays({{"summed", numbers(300, {100, 3})}, {"blocks", numbers(20'000, {20'000})}},
+                        {Checksums::kBlock}));
+  NPK_RETURN_IF_ERROR(store.drop_arrays("summed", Rows::range(10, 20)));
+  NPK_RETURN_IF_ERROR(store.sync_metadata());
+  NPK_ASSIGN_OR_RETURN(Snapshot snapshot, store.snapshot());
+  NPK_RETURN_IF_ERROR(store.replace_rows("summed", numbers(9, {3, 3}), Rows::list({0, 50, -1})));
+  NPK_RETURN_IF_ERROR(store.replace_rows("summed", numbers(6, {2, 3}), Rows::list({0, 60})));
+  NPK_RETURN_IF_ERROR(store.replace_rows("blocks", numbers(2, {2}), Rows::list({0, 19'000})));
+  NPK_RETURN_IF_ERROR(store.append_rows("summed", numbers(6, {2, 3})));
+  NPK_RETURN_IF_ERROR(store.drop_arrays("summed", Rows::list({5, -1})));
+  return snapshot;
+}
+
 Result<std::vector<SampleFile>> read_files(io::Env& env) {
   const std::string directory(kSamplePath);
   NPK_ASSIGN_OR_RETURN(auto names, env.list(directory));
@@ -62,8 +79,14 @@ Result<SampleStore> make_sample(size_t kind) {
   // So that the log holds rows, and ends of synced commits, too.
   options.durability = kind == 2 ? Durability::kPower : Durability::kProcess;
   NPK_ASSIGN_OR_RETURN(ParallelIO store, open_store(env, std::string(kSamplePath), options));
-  NPK_RETURN_IF_ERROR(fill(store));
-  NPK_RETURN_IF_ERROR(change(store));
+  std::optional<Snapshot> open_snapshot;
+  if (kind == 3) {
+    NPK_ASSIGN_OR_RETURN(Snapshot taken, fill_beside_a_snapshot(store));
+    open_snapshot.emplace(std::move(taken));
+  } else {
+    NPK_RETURN_IF_ERROR(fill(store));
+    NPK_RETURN_IF_ERROR(change(store));
+  }
   if (kind == 0) NPK_RETURN_IF_ERROR(store.close());
   env.kill();
   std::mt19937_64 random(kind);
@@ -96,7 +119,7 @@ StoreOptions sample_options(bool read_only) {
 
 const SampleStore& sample_store(size_t kind) {
   static const std::array<SampleStore, kSampleStores> kStores = {*make_sample(0), *make_sample(1),
-                                                                 *make_sample(2)};
+                                                                 *make_sample(2), *make_sample(3)};
   return kStores.at(kind);
 }
 

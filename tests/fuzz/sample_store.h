@@ -29,9 +29,10 @@ struct SampleStore {
 
 inline constexpr std::string_view kSamplePath = "s.npk";
 
-/// 0: closed in good order; 1: its writer was killed; 2: the same, and the machine restarted.
+/// 0: closed in good order; 1: its writer was killed; 2: the same, and the machine restarted; 3: as
+/// 1, with checksums of rows, and before-images for a snapshot that was open.
 const SampleStore& sample_store(size_t kind);
-inline constexpr size_t kSampleStores = 3;
+inline constexpr size_t kSampleStores = 4;
 
 /// How the samples are opened: a small log, no waiting.
 StoreOptions sample_options(bool read_only);

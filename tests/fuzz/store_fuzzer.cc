@@ -1,11 +1,14 @@
-// A whole store in which one file is the input: byte 0 chooses the sample store, byte 1 the file,
-// the rest is what that file holds.
+// A whole store in which one file is the input: "2/log.0\n" and what that file of sample store 2
+// holds.
 //
-// The store is refused, or it is whole: all ways to read it agree, opened read-only or not; it can
-// be changed; and what it holds after that is what it holds when it is opened again.
+// The store is refused, or it is whole: all ways to read it agree, opened read-only or not, now and
+// through a snapshot; what it tells of changes is of rows that are there; it can be changed; and
+// what it holds after that is what it holds when it is opened again.
 #include <algorithm>
 #include <array>
+#include <optional>
 
+#include "core/store/codec.h"
 #include "core/store/names.h"
 #include "core/store/store_handle.h"
 #include "core/store/superblock.h"
@@ -20,21 +23,39 @@ namespace {
 using internal::concat;
 using internal::FileKind;
 
-constexpr size_t kPrefixBytes = 2;
 // Rows of arrays that are changed are at most so wide.
 constexpr uint64_t kMaxRowBytes = 1u << 16;
 
+/// Which file of which sample store the input is.
 struct Choice {
-  const SampleStore& sample;
-  const SampleFile& file;
+  size_t kind;
+  const SampleFile* file;
+  size_t prefix_bytes;
 };
-Choice choice_of(io::Bytes input) {
-  const SampleStore& sample = sample_store(std::to_integer<size_t>(input[0]) % kSampleStores);
-  return {sample, sample.files[std::to_integer<size_t>(input[1]) % sample.files.size()]};
+
+/// Nothing if there is no such file.
+std::optional<Choice> choice_of(io::Bytes input) {
+  const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos || end < 2 || text[1] != '/') return std::nullopt;
+  const auto kind = static_cast<size_t>(text[0] - '0');
+  if (kind >= kSampleStores) return std::nullopt;
+  for (const SampleFile& file : sample_store(kind).files) {
+    if (file.name == text.substr(2, end - 2)) return Choice{kind, &file, end + 1};
+  }
+  return std::nullopt;
+}
+
+Input input_of(size_t kind, const SampleFile& file, io::Bytes bytes) {
+  const std::string prefix = concat(kind, '/', file.name, '\n');
+  const io::Bytes prefix_bytes = internal::as_bytes(prefix);
+  Input input(prefix_bytes.begin(), prefix_bytes.end());
+  input.insert(input.end(), bytes.begin(), bytes.end());
+  return input;
 }
 
 /// All that a user can see, or the error; all ways to read must agree.
-Result<std::string> content_of(const ParallelIO& store) {
+Result<std::string> content_of(const StoreReader& store) {
   std::string text;
   NPK_ASSIGN_OR_RETURN(const auto names, store.list_arrays());
   for (const std::string& name : names) {
@@ -59,13 +80,40 @@ Result<std::string> content_of(const ParallelIO& store) {
   return text;
 }
 
-Result<std::string> read_only_content(io::Env& env) {
-  NPK_ASSIGN_OR_RETURN(const ParallelIO store,
-                       open_store(env, std::string(kSamplePath), sample_options(true)));
-  return content_of(store);
+/// What is told of changes can be: of rows that there are.
+Status check_feed(const ParallelIO& store) {
+  NPK_ASSIGN_OR_RETURN(const auto names, store.list_arrays());
+  NPK_ASSIGN_OR_RETURN(const uint64_t now, store.commit_number());
+  for (const std::string& name : names) {
+    NPK_ASSIGN_OR_RETURN(const Shape shape, store.get_shape(name));
+    for (const uint64_t since : {uint64_t{0}, now / 2, now - 1, now}) {
+      NPK_ASSIGN_OR_RETURN(const RowChanges told, store.rows_changed_since(name, since));
+      const uint64_t rows = shape.empty() ? 1 : shape[0];
+      if (told.rows != rows || (!told.changed.empty() && told.changed.back().end > rows)) {
+        return Status::internal(concat("array '", name, "' changed in rows that it does not have"));
+      }
+    }
+  }
+  return {};
 }
 
-/// Each kind of change that an array takes.
+/// content_of(), which is the same through a snapshot.
+Result<std::string> whole_content_of(ParallelIO& store, bool are_images_true) {
+  NPK_ASSIGN_OR_RETURN(std::string content, content_of(store));
+  NPK_RETURN_IF_ERROR(check_feed(store));
+  NPK_ASSIGN_OR_RETURN(const Snapshot snapshot, store.snapshot());
+  NPK_ASSIGN_OR_RETURN(const std::string through, content_of(snapshot));
+  if (through == content || !are_images_true) return content;
+  return Status::internal("a snapshot shows other rows");
+}
+
+Result<std::string> read_only_content(io::Env& env, bool are_images_true) {
+  NPK_ASSIGN_OR_RETURN(ParallelIO store,
+                       open_store(env, std::string(kSamplePath), sample_options(true)));
+  return whole_content_of(store, are_images_true);
+}
+
+/// Each kind of change that an array takes, one of them with a snapshot open.
 Status change_array(ParallelIO& store, const std::string& name) {
   NPK_ASSIGN_OR_RETURN(const ArrayMetadata metadata, store.get_array_metadata(name));
   NPK_RETURN_IF_ERROR(store.set_attributes(name, R"({"changed":true})"));
@@ -75,7 +123,11 @@ Status change_array(ParallelIO& store, const std::string& name) {
   const Input row(metadata.row_bytes, std::byte{1});
   const ArrayView values = ArrayView::raw(row.data(), metadata.dtype, shape);
   NPK_RETURN_IF_ERROR(store.append_rows(name, values));
-  NPK_RETURN_IF_ERROR(store.replace_rows(name, values, Rows::list({0})));
+  {
+    NPK_ASSIGN_OR_RETURN(const Snapshot snapshot, store.snapshot());
+    NPK_RETURN_IF_ERROR(store.replace_rows(name, values, Rows::list({0})));
+    NPK_RETURN_IF_ERROR(snapshot.load_array(name).status());
+  }
   NPK_RETURN_IF_ERROR(store.drop_arrays(name, Rows::list({-1})));
   return store.compact_array(name);
 }
@@ -86,13 +138,13 @@ std::string judge(const Status& status, std::string_view when) {
   return {};
 }
 
-std::string check_changes(io::Env& env, const std::string& before) {
+std::string check_changes(io::Env& env, const std::string& before, bool are_images_true) {
   const std::string path(kSamplePath);
   std::string after;
   {
     auto store = open_store(env, path, sample_options(false));
     if (!store.is_ok()) return judge(store.status(), "opened");
-    const auto content = content_of(*store);
+    const auto content = whole_content_of(*store, are_images_true);
     if (!content.is_ok()) return judge(content.status(), "read");
     if (!before.empty() && *content != before) return "opened to write, the store holds other rows";
     const auto names = store->list_arrays();
@@ -117,16 +169,23 @@ std::string check_changes(io::Env& env, const std::string& before) {
 }  // namespace
 
 std::string run_store(io::Bytes input) {
-  if (input.size() < kPrefixBytes) return {};
-  const auto [sample, file] = choice_of(input);
-  io::SimEnv env(sample.disk->after_kill());
+  const auto choice = choice_of(input);
+  if (!choice) return {};
+  io::SimEnv env(sample_store(choice->kind).disk->after_kill());
   {
-    const auto target = env.open(concat(kSamplePath, "/", file.name), io::OpenMode::kTruncate);
-    if (!target.is_ok() || !(*target)->write_at(0, input.subspan(kPrefixBytes)).is_ok()) {
+    const auto target =
+        env.open(concat(kSamplePath, "/", choice->file->name), io::OpenMode::kTruncate);
+    if (!target.is_ok() || !(*target)->write_at(0, input.subspan(choice->prefix_bytes)).is_ok()) {
       return "the simulated disk failed";
     }
   }
-  const auto before = read_only_content(env);
+  // Before-images of commits that are not in the log show through a snapshot: those were not there.
+  const bool are_images_true =
+      sample_store(choice->kind).files_with(".before.").empty() ||
+      std::ranges::none_of(
+          std::array{FileKind::kBeforeImages, FileKind::kLog, FileKind::kStore, FileKind::kLock},
+          [&](FileKind kind) { return internal::file_kind(choice->file->name) == kind; });
+  const auto before = read_only_content(env, are_images_true);
   if (!before.is_ok()) {
     const std::string wrong = judge(before.status(), "opened read-only");
     if (!wrong.empty()) return wrong;
@@ -134,40 +193,53 @@ std::string run_store(io::Bytes input) {
       return concat("refused without a file: ", before.status().to_string());
     }
   }
-  return check_changes(env, before.is_ok() ? *before : "");
+  return check_changes(env, before.is_ok() ? *before : "", are_images_true);
 }
 
 std::vector<Input> store_seeds() {
   std::vector<Input> seeds;
   for (size_t kind = 0; kind < kSampleStores; ++kind) {
-    const SampleStore& sample = sample_store(kind);
-    for (size_t i = 0; i < sample.files.size(); ++i) {
-      Input seed = {static_cast<std::byte>(kind), static_cast<std::byte>(i)};
-      seed.insert(seed.end(), sample.files[i].bytes.begin(), sample.files[i].bytes.end());
-      seeds.push_back(std::move(seed));
+    for (const SampleFile& file : sample_store(kind).files) {
+      seeds.push_back(input_of(kind, file, file.bytes));
     }
   }
   return seeds;
 }
 
 void mutate_store(Input& input, size_t max_bytes, ByteMutator& mutator) {
-  if (input.size() < kPrefixBytes) input.resize(kPrefixBytes);
-  const auto [sample, file] = choice_of(input);
-  const std::array<std::byte, kPrefixBytes> prefix = {input[0], input[1]};
-  input.erase(input.begin(), input.begin() + kPrefixBytes);
-  max_bytes = std::max<size_t>(max_bytes, kPrefixBytes + 1) - kPrefixBytes;
-  switch (internal::file_kind(file.name)) {
+  const auto choice = choice_of(input);
+  if (!choice) {
+    const size_t kind = mutator.below(kSampleStores);
+    const auto& files = sample_store(kind).files;
+    const SampleFile& file = files[mutator.below(files.size())];
+    input = input_of(kind, file, file.bytes);
+    return;
+  }
+  const auto& [kind, file, prefix_bytes] = *choice;
+  input.erase(input.begin(), input.begin() + static_cast<ptrdiff_t>(prefix_bytes));
+  max_bytes = std::max(max_bytes, prefix_bytes + 1) - prefix_bytes;
+  switch (internal::file_kind(file->name)) {
     case FileKind::kStore:
       mutate_superblock(input, max_bytes, mutator);
+      break;
+    case FileKind::kLock:
+      mutate_lock(input, max_bytes, mutator);
+      break;
+    case FileKind::kChanges:
+      mutate_changes(input, max_bytes, mutator);
       break;
     case FileKind::kSidecar:
       mutate_sidecar(input, max_bytes, mutator);
       break;
     case FileKind::kDeleted:
-      mutate_deleted_file(input, max_bytes, mutator);
+    case FileKind::kSums:
+      mutate_sealed_file(input, max_bytes, mutator);
+      break;
+    case FileKind::kBeforeImages:
+      mutate_before(input, max_bytes, mutator);
       break;
     case FileKind::kLog: {
-      io::SimEnv env(sample.disk->after_kill());
+      io::SimEnv env(sample_store(kind).disk->after_kill());
       const auto read = internal::read_superblock(env, concat(kSamplePath, "/STORE"));
       mutate_log(input, max_bytes, {read->superblock.log_seed(), read->superblock.first_record},
                  mutator);
@@ -176,7 +248,7 @@ void mutate_store(Input& input, size_t max_bytes, ByteMutator& mutator) {
     default:
       mutator.change(input, max_bytes);
   }
-  input.insert(input.begin(), prefix.begin(), prefix.end());
+  input = input_of(kind, *file, input);
 }
 
 }  // namespace npk::testing

@@ -6,6 +6,7 @@
 
 #include "core/store/codec.h"
 #include "core/store/log.h"
+#include "core/store/shared_page.h"
 #include "core/store/superblock.h"
 #include "simd/crc32c.h"
 
@@ -76,6 +77,35 @@ uint64_t telling_number(ByteMutator& mutator) {
   return mutator.below(2) == 0 ? mutator.below(16) : power + kAround[mutator.below(3)];
 }
 
+constexpr ptrdiff_t kImageHeaderBytes = 32;
+
+/// The records of a file of before-images; of the last one what is there.
+std::vector<Input> split_images(io::Bytes file) {
+  std::vector<Input> records;
+  while (file.size() >= kImageHeaderBytes) {
+    const auto rows = get_le<uint64_t>(file.data() + 16);
+    const auto row_bytes = get_le<uint64_t>(file.data() + 24);
+    const uint64_t most = file.size() - kImageHeaderBytes;
+    const bool is_there = rows <= most / 8 && (rows == 0 || row_bytes <= most / rows - 8);
+    const uint64_t length = is_there ? kImageHeaderBytes + rows * (8 + row_bytes) : file.size();
+    records.emplace_back(file.begin(), file.begin() + static_cast<ptrdiff_t>(length));
+    file = file.subspan(length);
+  }
+  return records;
+}
+
+Input join_images(std::span<const Input> records) {
+  Input file;
+  uint32_t checksum = 0;
+  for (Input record : records) {
+    put_le(record.data(), uint32_t{0x424b504e});  // "NPKB"
+    checksum = simd::crc32c(io::Bytes(record).subspan(8), checksum);
+    put_le(record.data() + 4, checksum);
+    file.insert(file.end(), record.begin(), record.end());
+  }
+  return file;
+}
+
 void change_record(Input& record, size_t max_bytes, ByteMutator& mutator) {
   constexpr std::array kFields = {RecordLayout::kArray, RecordLayout::kGeneration,
                                   RecordLayout::kArg0, RecordLayout::kArg1, RecordLayout::kTime};
@@ -128,10 +158,72 @@ void mutate_sidecar(Input& input, size_t max_bytes, ByteMutator& mutator) {
   }
 }
 
-void mutate_deleted_file(Input& input, size_t max_bytes, ByteMutator& mutator) {
+void mutate_sealed_file(Input& input, size_t max_bytes, ByteMutator& mutator) {
   if (input.size() >= 4) input.resize(input.size() - 4);
   mutator.change(input, std::max<size_t>(5, max_bytes) - 4);
   internal::append_le(input, simd::crc32c(input));
+}
+
+void mutate_changes(Input& input, size_t max_bytes, ByteMutator& mutator) {
+  constexpr size_t kHeaderBytes = 40;
+  constexpr size_t kCount = 32;  // Where the header says how many changes follow.
+  input.resize(std::max(kHeaderBytes, input.size() / 8 * 8));
+  const uint64_t words = input.size() / 8;
+  switch (mutator.below(4)) {
+    case 0:  // A change more, of few numbers, and the count that belongs to it.
+      if (input.size() + 56 <= max_bytes) {
+        for (const uint64_t word :
+             {1 + mutator.below(4), mutator.below(4), mutator.below(64), mutator.below(64),
+              uint64_t{1}, mutator.below(40), mutator.below(48)}) {
+          internal::append_le(input, word);
+        }
+        put_le(input.data() + kCount, get_le<uint64_t>(input.data() + kCount) + 1);
+      }
+      break;
+    case 1:
+      change_in_place(input, 8, input.size() - 8, mutator);
+      break;
+    default:
+      put_le(input.data() + 8 * (1 + mutator.below(words - 1)), telling_number(mutator));
+  }
+  put_le(input.data(), uint32_t{0x434b504e});  // "NPKC"
+  put_le(input.data() + 4, simd::crc32c(io::Bytes(input).subspan(8)));
+}
+
+void mutate_before(Input& input, size_t max_bytes, ByteMutator& mutator) {
+  std::vector<Input> records = split_images(input);
+  if (records.empty()) records.emplace_back(kImageHeaderBytes);
+  const auto here = records.begin() + static_cast<ptrdiff_t>(mutator.below(records.size()));
+  switch (mutator.below(8)) {
+    case 0:
+      records.erase(here);
+      break;
+    case 1:
+      records.insert(here, Input(*here));
+      break;
+    case 2:
+      std::swap(*here, records[mutator.below(records.size())]);
+      break;
+    case 3: {
+      Input body(here->begin() + kImageHeaderBytes, here->end());
+      mutator.change(body, std::max<size_t>(1, max_bytes));
+      here->resize(kImageHeaderBytes);
+      here->insert(here->end(), body.begin(), body.end());
+      break;
+    }
+    default:  // Commit, rows, bytes of a row, numbers of rows, rows.
+      put_le(here->data() + 8 * (1 + mutator.below(here->size() / 8 - 1)), telling_number(mutator));
+  }
+  input = join_images(records);
+}
+
+void mutate_lock(Input& input, size_t, ByteMutator& mutator) {
+  using internal::SharedPage;
+  input.resize(std::max<size_t>(input.size(), SharedPage::kBytes));
+  const uint64_t word = mutator.below(4) == 0
+                            ? SharedPage::kFirstEpoch + mutator.below(SharedPage::kEpochs)
+                            : mutator.below(SharedPage::kEndedKept + 1);
+  put_le(input.data() + 8 * word, telling_number(mutator));
 }
 
 void mutate_log(Input& input, size_t max_bytes, const LogStart& start, ByteMutator& mutator) {

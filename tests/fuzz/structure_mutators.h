@@ -13,8 +13,15 @@ namespace npk::testing {
 void mutate_superblock(Input& input, size_t max_bytes, ByteMutator& mutator);
 /// A sidecar: its text, with the member crc32c put behind it again.
 void mutate_sidecar(Input& input, size_t max_bytes, ByteMutator& mutator);
-/// A file of deleted rows: the bitmap before the checksum.
-void mutate_deleted_file(Input& input, size_t max_bytes, ByteMutator& mutator);
+/// A file of deleted rows, or of sums of rows: what is before the checksum at its end.
+void mutate_sealed_file(Input& input, size_t max_bytes, ByteMutator& mutator);
+
+/// CHANGES: numbers, or whole changes dropped and doubled, behind the checksum.
+void mutate_changes(Input& input, size_t max_bytes, ByteMutator& mutator);
+/// A file of before-images: a number or a row of a record; or records dropped, doubled and swapped.
+void mutate_before(Input& input, size_t max_bytes, ByteMutator& mutator);
+/// LOCK: a word of the shared page.
+void mutate_lock(Input& input, size_t max_bytes, ByteMutator& mutator);
 
 /// What the first record of a log depends on.
 struct LogStart {
