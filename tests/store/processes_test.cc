@@ -1,6 +1,7 @@
 // Two writers and four readers that take snapshots, each a process, one of them killed every now
 // and then and started again: no row is torn, none that was acknowledged is lost, no snapshot
-// changes, nobody sees an error but Busy, and at the end nothing is left of the snapshots.
+// changes, nobody sees an error but Busy, and at the end nothing is left of the snapshots and of
+// those who were killed: no file, no lock, no pin, no word of the shared page.
 //
 // NPK_STRESS_SECONDS sets how long (60), NPK_SEED repeats the plan.
 #include <chrono>
@@ -12,6 +13,8 @@
 
 #include <poll.h>
 
+#include "core/store/shared_page.h"
+#include "core/store/snapshot_pins.h"
 #include "npk/internal/text.h"
 #include "tests/store/stress.h"
 #include "tests/support/child_process.h"
@@ -154,6 +157,25 @@ class StressRun {
       EXPECT_EQ(name.find(".before."), std::string::npos) << name;
     }
     EXPECT_EQ(rows_files, 4u) << "files of ended generations are left";
+    check_nothing_is_held();
+  }
+
+  /// What a process takes while it works, a killed one must not keep: locks, snapshots' pins, and
+  /// the words of the shared page that say that something is under way.
+  void check_nothing_is_held() {
+    using internal::SharedPage;
+    NPK_ASSERT_OK_AND_ASSIGN(const auto lock,
+                             io::Env::posix().open(path() + "/LOCK", io::OpenMode::kRead));
+    NPK_ASSERT_OK_AND_ASSIGN(const auto held, lock->find_lock(0, internal::SnapshotPins::kEndByte));
+    EXPECT_FALSE(held.has_value()) << "byte " << held.value_or(0) << " of LOCK is locked";
+    NPK_ASSERT_OK_AND_ASSIGN(const auto page, SharedPage::map(*lock, false));
+    EXPECT_EQ(page->load(SharedPage::kWriting), 0u);
+    EXPECT_EQ(page->load(SharedPage::kApplied), page->load(SharedPage::kNextRecord));
+    EXPECT_EQ(page->load(SharedPage::kMayHaveImages), 0u);
+    EXPECT_EQ(page->load(SharedPage::kEndedKept), 0u);
+    for (uint64_t array = 0; array < SharedPage::kEpochs; ++array) {
+      EXPECT_EQ(page->epoch(array) % 2, 0u) << "epoch " << array;
+    }
   }
 
   [[nodiscard]] std::string path() const { return directory_.file("s"); }
