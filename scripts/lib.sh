@@ -148,3 +148,52 @@ instrumented_tests() {
     ctest --preset asan --exclude-regex BeyondFourGiB --parallel "${NPK_JOBS:-$(nproc)}" \
     --no-tests=error "$@"
 }
+
+# What scripts/test and scripts/test_nightly are made of: parts that all run, also after one has
+# failed. Their output is in LOGS; PART_VERBOSE shows it.
+LOGS=$ROOT/build/logs
+PART_VERBOSE=''
+declare -a PART_NAMES=() PART_RESULTS=() PART_DURATIONS=()
+
+# part NAME COMMAND...: runs it, keeps its output and its result; shows the end of what failed.
+part() {
+  local name=$1 start=$SECONDS log=$LOGS/${1// /-}.log code=0
+  shift
+  mkdir -p "$LOGS"
+  printf '%s== %-16s%s' "$BOLD" "$name" "$PLAIN"
+  if [[ -n $PART_VERBOSE ]]; then
+    echo
+    # Not in a condition: there `set -e` would be off inside "$@".
+    set +e
+    (set -e; "$@") 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    set -e
+  else
+    set +e
+    (set -e; "$@") >"$log" 2>&1
+    code=$?
+    set -e
+  fi
+  PART_NAMES+=("$name")
+  PART_RESULTS+=("$code")
+  PART_DURATIONS+=($((SECONDS - start)))
+  if ((code == 0)); then
+    printf ' ok      %4d s\n' $((SECONDS - start))
+  else
+    printf ' %sFAILED%s  %4d s, exit code %d; the end of %s:\n' "$RED" "$PLAIN" \
+      $((SECONDS - start)) "$code" "${log#"$ROOT"/}"
+    [[ -n $PART_VERBOSE ]] || tail -n 60 "$log" | sed 's/^/    /'
+  fi
+  return 0
+}
+
+# report_parts: a line for each; returns how many have failed.
+report_parts() {
+  local i result failures=0
+  echo "parts:"
+  for i in "${!PART_NAMES[@]}"; do
+    if ((PART_RESULTS[i] == 0)); then result=ok; else result=FAILED failures=$((failures + 1)); fi
+    printf '  %-16s %-7s %5d s\n' "${PART_NAMES[i]}" "$result" "${PART_DURATIONS[i]}"
+  done
+  return "$failures"
+}
