@@ -126,7 +126,7 @@ std::string read_hexdump(const std::string& name) {
 
 std::string hexdump(const std::string& bytes) {
   std::string text;
-  char field[16];
+  char field[24];
   for (size_t at = 0; at < bytes.size(); at += 16) {
     std::snprintf(field, sizeof(field), "%08zx ", at);
     text += field;
