@@ -10,16 +10,51 @@
 namespace npk::internal {
 namespace {
 
-constexpr uint64_t kWordsPerCount = 8;  // One running count for 512 rows.
 constexpr uint64_t kBlockWords = DeletedRows::kBlockRows / 64;
+constexpr uint64_t kEveryByte = 0x0101010101010101;
 
 uint64_t mask_below(uint64_t bit) { return bit >= 64 ? ~uint64_t{0} : (uint64_t{1} << bit) - 1; }
 
-/// Position of the n-th zero bit (counted from 0) of a word that has more than n.
+/// Bit n * 256 + b: position of the n-th one bit (counted from 0) of the byte b.
+constexpr auto kSelectInByte = [] {
+  std::array<uint8_t, 8 * 256> table{};
+  for (size_t byte = 0; byte < 256; ++byte) {
+    size_t ones = 0;
+    for (uint8_t bit = 0; bit < 8; ++bit) {
+      if ((byte >> bit & 1) != 0) table[ones++ * 256 + byte] = bit;
+    }
+  }
+  return table;
+}();
+
+/// Position of the n-th zero bit (counted from 0) of a word that has more than n. Without branches:
+/// the counts of all bytes at once (Vigna, Broadword Implementation of Rank/Select Queries, 2008).
 uint64_t select_zero(uint64_t word, uint64_t n) {
-  uint64_t zeros = ~word;
-  while (n-- > 0) zeros &= zeros - 1;
-  return static_cast<uint64_t>(std::countr_zero(zeros));
+  const uint64_t bits = ~word;
+  uint64_t counts = bits - ((bits >> 1) & (kEveryByte * 0x55));
+  counts = (counts & (kEveryByte * 0x33)) + ((counts >> 2) & (kEveryByte * 0x33));
+  counts = (counts + (counts >> 4)) & (kEveryByte * 0x0f);
+  counts *= kEveryByte;  // Byte i: ones in bytes 0 to i.
+  const uint64_t passed = ((kEveryByte * (n | 0x80)) - counts) & (kEveryByte * 0x80);
+  const uint64_t shift = (((passed >> 7) * kEveryByte) >> 56) * 8;
+  const uint64_t rest = n - (((counts << 8) >> shift) & 0xff);
+  return shift + kSelectInByte[rest * 256 + ((bits >> shift) & 0xff)];
+}
+
+/// For each lane the last i < size for which before(lane, i), which never falls, is at most
+/// wanted[lane]; 0 if there is none. In step and without branches that depend on the data, so that
+/// the processor waits for the loads of all lanes at once: that is most of the time.
+template <size_t kLanes, typename Before>
+std::array<size_t, kLanes> last_up_to(size_t size, const std::array<uint64_t, kLanes>& wanted,
+                                      const Before& before) {
+  std::array<size_t, kLanes> first{};
+  for (size_t half = size / 2; size > 1; size -= half, half = size / 2) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const bool is_behind = before(lane, first[lane] + half) <= wanted[lane];
+      first[lane] += half & -static_cast<size_t>(is_behind);
+    }
+  }
+  return first;
 }
 
 }  // namespace
@@ -27,7 +62,7 @@ uint64_t select_zero(uint64_t word, uint64_t n) {
 void DeletedRows::Block::recount() noexcept {
   count = 0;
   for (size_t word = 0; word < deleted.size(); ++word) {
-    if (word % kWordsPerCount == 0) before[word / kWordsPerCount] = count;
+    before[word] = static_cast<uint16_t>(count);
     count += static_cast<uint32_t>(std::popcount(deleted[word]));
   }
 }
@@ -75,39 +110,46 @@ uint64_t DeletedRows::logical(uint64_t physical) const noexcept {
   const Block& block = *entry->block;
   if (entry->index != physical / kBlockRows) return physical - entry->before - block.count;
   const uint64_t row = physical % kBlockRows;
-  const uint64_t last = row / 64;
-  uint64_t deleted = entry->before + block.before[row / 512];
-  for (uint64_t word = row / 512 * kWordsPerCount; word < last; ++word) {
-    deleted += static_cast<uint64_t>(std::popcount(block.deleted[word]));
-  }
-  deleted += static_cast<uint64_t>(std::popcount(block.deleted[last] & mask_below(row % 64)));
-  return physical - deleted;
+  const uint64_t word = row / 64;
+  return physical - entry->before - block.before[word] -
+         static_cast<uint64_t>(std::popcount(block.deleted[word] & mask_below(row % 64)));
 }
 
-uint64_t DeletedRows::physical(uint64_t logical) const noexcept {
-  // The last block with deletions that begins with at most `logical` live rows before it.
-  const auto behind = std::partition_point(
-      entries_.begin(), entries_.end(),
-      [&](const Entry& entry) { return entry.index * kBlockRows - entry.before <= logical; });
-  if (behind == entries_.begin()) return logical;
-  const Entry& entry = behind[-1];
-  const Block& block = *entry.block;
-  uint64_t wanted = logical - (entry.index * kBlockRows - entry.before);
-  if (wanted >= kBlockRows - block.count) return logical + entry.before + block.count;
-  const auto* const group =
-      std::partition_point(block.before.begin(), block.before.end(), [&](const uint32_t& before) {
-        const auto i = static_cast<uint64_t>(&before - block.before.data());
-        return i * 512 - before <= wanted;
-      });
-  const auto first = static_cast<uint64_t>(group - block.before.begin()) - 1;
-  wanted -= first * 512 - block.before[first];
-  for (uint64_t word = first * kWordsPerCount;; ++word) {
-    const auto live = 64 - static_cast<uint64_t>(std::popcount(block.deleted[word]));
-    if (wanted < live) {
-      return entry.index * kBlockRows + word * 64 + select_zero(block.deleted[word], wanted);
-    }
-    wanted -= live;
+template <size_t kLanes>
+void DeletedRows::to_physical(uint64_t* rows) const noexcept {
+  std::array<uint64_t, kLanes> wanted;
+  std::copy_n(rows, kLanes, wanted.begin());
+  // The last block with deletions that begins with at most so many live rows before it.
+  const auto live_before_entry = [&](size_t, size_t i) {
+    return entries_[i].index * kBlockRows - entries_[i].before;
+  };
+  const auto entry = last_up_to(entries_.size(), wanted, live_before_entry);
+  std::array<const Block*, kLanes> block;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    block[lane] = entries_[entry[lane]].block.get();
+    wanted[lane] -= live_before_entry(lane, entry[lane]);  // Wraps round before the first one.
   }
+  const auto live_before_word = [&](size_t lane, size_t word) {
+    return word * 64 - block[lane]->before[word];
+  };
+  const auto word = last_up_to(kBlockWords, wanted, live_before_word);
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    const Entry& at = entries_[entry[lane]];
+    if (wanted[lane] < kBlockRows - at.block->count) {
+      const uint64_t rest = wanted[lane] - live_before_word(lane, word[lane]);
+      rows[lane] = at.index * kBlockRows + word[lane] * 64 +
+                   select_zero(at.block->deleted[word[lane]], rest);
+    } else if (rows[lane] >= live_before_entry(lane, entry[lane])) {
+      rows[lane] += at.before + at.block->count;
+    }
+  }
+}
+
+void DeletedRows::to_physical(std::span<uint64_t> rows) const noexcept {
+  constexpr size_t kLanes = 8;  // More need more registers than there are.
+  if (entries_.empty()) return;
+  for (; rows.size() >= kLanes; rows = rows.subspan(kLanes)) to_physical<kLanes>(rows.data());
+  for (uint64_t& row : rows) to_physical<1>(&row);
 }
 
 void DeletedRows::deleted_words(uint64_t begin, uint64_t end, uint64_t* out) const noexcept {

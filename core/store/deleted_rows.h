@@ -33,7 +33,12 @@ class DeletedRows {
   [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
   [[nodiscard]] bool is_deleted(uint64_t physical) const noexcept;
   /// Place in the file of logical row `logical`. Requires: it is a live row of the array.
-  [[nodiscard]] uint64_t physical(uint64_t logical) const noexcept;
+  [[nodiscard]] uint64_t physical(uint64_t logical) const noexcept {
+    to_physical({&logical, 1});
+    return logical;
+  }
+  /// As physical() for many rows, in any order, in place: several times faster than one by one.
+  void to_physical(std::span<uint64_t> rows) const noexcept;
   /// Live rows before physical row `physical`: its own logical number if it is live.
   [[nodiscard]] uint64_t logical(uint64_t physical) const noexcept;
   /// Bit i of word w is 1 if row begin + 64 w + i is deleted; bits at and after `end` are 0.
@@ -60,7 +65,7 @@ class DeletedRows {
   /// Portable 64-bit roaring bytes of the whole set.
   [[nodiscard]] std::vector<std::byte> encode() const;
   /// Errors: Corruption (with the offset) for bytes that are no valid bitmap, or rows at or beyond
-  /// row_count. Takes memory for the blocks that the bytes name, 9 KB each, whatever row_count is.
+  /// row_count. Takes memory for the blocks that the bytes name, 10 KB each, whatever row_count is.
   static Result<std::shared_ptr<const DeletedRows>> decode(std::span<const std::byte> bytes,
                                                            uint64_t row_count) {
     return DeletedRows().with_encoded(bytes, row_count);
@@ -69,7 +74,7 @@ class DeletedRows {
  private:
   struct Block {
     std::array<uint64_t, kBlockRows / 64> deleted{};  // Bit set: deleted.
-    std::array<uint32_t, kBlockRows / 512> before{};  // Deleted rows of the block before 512 i.
+    std::array<uint16_t, kBlockRows / 64> before{};   // Deleted rows of the block before 64 i.
     uint32_t count = 0;
     void recount() noexcept;
   };
@@ -78,6 +83,8 @@ class DeletedRows {
     std::shared_ptr<const Block> block;
     uint64_t before = 0;  // Deleted rows before the block.
   };
+  template <size_t kLanes>
+  void to_physical(uint64_t* rows) const noexcept;
   /// The last entry with at most this index; null if there is none.
   [[nodiscard]] const Entry* entry_up_to(uint64_t index) const noexcept;
   [[nodiscard]] const Block* find_block(uint64_t index) const noexcept;

@@ -81,7 +81,8 @@ void copy_row_list(const ArrayState& state, const std::byte* rows, std::span<con
   uint64_t places[256];
   while (!list.empty()) {
     const size_t count = std::min(list.size(), std::size(places));
-    for (size_t i = 0; i < count; ++i) places[i] = deleted.physical(list[i]);
+    std::copy_n(list.begin(), count, places);
+    deleted.to_physical({places, count});
     gather_any(
         rows, row_bytes, count, [&](size_t i) { return places[i]; }, out);
     out += count * row_bytes;

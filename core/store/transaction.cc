@@ -314,9 +314,7 @@ Status Transaction::replace(const std::string& name, const ArrayView& values, co
                                            " were given; give one for each"));
   }
   if (places.empty()) return {};
-  if (!state->deleted->empty()) {
-    for (uint64_t& place : places) place = state->deleted->physical(place);
-  }
+  state->deleted->to_physical(places);
   return replace_pieces(*state, values, places);
 }
 
@@ -394,9 +392,7 @@ Status Transaction::drop_rows(const std::string& name, const Rows& rows) {
   } else {
     NPK_ASSIGN_OR_RETURN(auto places, resolve(*state, rows));
     if (places.empty()) return {};
-    if (!state->deleted->empty()) {
-      for (uint64_t& place : places) place = state->deleted->physical(place);
-    }
+    state->deleted->to_physical(places);
     std::ranges::sort(places);
     remove.payload = encode_roaring(places);
     state->deleted = state->deleted->with(places);

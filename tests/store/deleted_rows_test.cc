@@ -65,6 +65,31 @@ TEST(DeletedRows, AreTheSameSetHoweverFarApartTheyLie) {
   }
 }
 
+TEST(DeletedRows, GiveEveryRowItsPlaceHoweverManyLieAroundIt) {
+  std::mt19937_64 random(test_seed());
+  for (const uint64_t per_mille : {0u, 1u, 10u, 500u, 990u, 999u, 1'000u}) {
+    std::vector<uint64_t> rows = {kBlock - 1, kBlock, 2 * kBlock};
+    for (uint64_t row = kBlock / 2; row < 3 * kBlock / 2; ++row) {
+      if (random() % 1'000 < per_mille) rows.push_back(row);
+    }
+    const auto deleted = DeletedRows().with(rows);
+    std::vector<uint64_t> live;
+    for (uint64_t row = 0; row < 3 * kBlock; ++row) {
+      ASSERT_EQ(deleted->logical(row), live.size()) << "row " << row << ", " << per_mille;
+      if (deleted->is_deleted(row)) continue;
+      ASSERT_EQ(deleted->physical(live.size()), row) << per_mille;
+      live.push_back(row);
+    }
+    ASSERT_EQ(live.size(), 3 * kBlock - deleted->count());
+    // Many at once, in any order, at any number of them.
+    std::vector<uint64_t> asked(1'000 + random() % 16);
+    for (uint64_t& row : asked) row = random() % live.size();
+    std::vector<uint64_t> places = asked;
+    deleted->to_physical(places);
+    for (size_t i = 0; i < asked.size(); ++i) ASSERT_EQ(places[i], live[asked[i]]) << per_mille;
+  }
+}
+
 TEST(DeletedRows, TakeNoMemoryForRowsThatAreNotDeleted) {
   const uint64_t row = uint64_t{1} << 58;
   const HeapPeak peak;
