@@ -55,11 +55,11 @@ struct ArrayState {
 
 using StatePtr = std::shared_ptr<const ArrayState>;
 
-/// NotFound that says which array.
-Status array_not_found(std::string_view name);
-
 /// Arrays by name, in byte order.
 using Catalog = std::map<std::string, StatePtr, std::less<>>;
+
+/// NotFound that says which array, and some of those there are.
+Status array_not_found(std::string_view name, const Catalog& catalog);
 
 }  // namespace npk::internal
 

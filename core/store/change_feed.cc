@@ -78,7 +78,7 @@ Result<RowChanges> StoreCore::rows_changed_since(std::string_view name, uint64_t
     {
       const std::lock_guard position(position_mutex_);
       const auto found = committed_.catalog.find(name);
-      if (found == committed_.catalog.end()) return array_not_found(name);
+      if (found == committed_.catalog.end()) return array_not_found(name, committed_.catalog);
       state = found->second;
       superblock = committed_.superblock;
       log = committed_.log;

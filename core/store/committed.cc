@@ -58,9 +58,15 @@ void add_garbage(const ArrayState& ended, Committed& committed) {
 
 }  // namespace
 
-Status array_not_found(std::string_view name) {
-  return Status::not_found(
-      concat("there is no array '", name, "' in the store; list_arrays() names those there are"));
+Status array_not_found(std::string_view name, const Catalog& catalog) {
+  constexpr size_t kNamed = 5;
+  std::string there_are = catalog.empty() ? "it has none" : "there are ";
+  size_t named = 0;
+  for (auto it = catalog.begin(); it != catalog.end() && named < kNamed; ++it, ++named) {
+    there_are += concat(named == 0 ? "'" : ", '", it->first, "'");
+  }
+  if (catalog.size() > named) there_are += concat(" and ", catalog.size() - named, " more");
+  return Status::not_found(concat("there is no array '", name, "' in the store; ", there_are));
 }
 
 std::shared_ptr<RowsFile> rows_file_of(const Directory& directory, const Catalog* known,

@@ -101,7 +101,7 @@ Result<StatePtr> StoreCore::find(std::string_view name) {
   NPK_RETURN_IF_ERROR(refresh());
   const std::shared_lock catalog(catalog_mutex_);
   const auto found = committed_.catalog.find(name);
-  if (found == committed_.catalog.end()) return array_not_found(name);
+  if (found == committed_.catalog.end()) return array_not_found(name, committed_.catalog);
   return found->second;
 }
 

@@ -53,7 +53,7 @@ SnapshotState::~SnapshotState() {
 
 Result<StatePtr> SnapshotState::find(std::string_view name) {
   const auto found = catalog_.find(name);
-  if (found == catalog_.end()) return array_not_found(name);
+  if (found == catalog_.end()) return array_not_found(name, catalog_);
   return found->second;
 }
 

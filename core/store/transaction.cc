@@ -91,7 +91,7 @@ ArrayState* Transaction::find_staged(std::string_view name) {
 
 Result<ArrayState*> Transaction::stage(std::string_view name) {
   if (ArrayState* state = find_staged(name)) return state;
-  return array_not_found(name);
+  return array_not_found(name, committed_.catalog);
 }
 
 Result<ArrayState*> Transaction::stage_with_rows(std::string_view name, std::string_view verb) {
@@ -309,9 +309,8 @@ Status Transaction::replace(const std::string& name, const ArrayView& values, co
   NPK_RETURN_IF_ERROR(check_rows_fit(*state, values));
   NPK_ASSIGN_OR_RETURN(auto places, resolve(*state, rows));
   if (places.size() != values.rows()) {
-    return Status::invalid_argument(concat("array '", name, "': ", places.size(),
-                                           " rows are to be replaced, but ", values.rows(),
-                                           " were given; give one for each"));
+    return Status::invalid_argument(concat("array '", name, "': rows selected: ", places.size(),
+                                           ", rows given: ", values.rows(), "; give one for each"));
   }
   if (places.empty()) return {};
   state->deleted->to_physical(places);

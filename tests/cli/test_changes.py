@@ -80,7 +80,7 @@ def test_rows_of_another_type_or_shape_are_refused(npk, rows, says):
 def test_a_replace_needs_a_row_for_each(npk, rows):
     npk.imported("a", np.zeros((5, 3), "f4"))
     npk.save("two.npy", np.ones((2, 3), "f4"))
-    npk.refused("replace", "s.npk", "a", "two.npy", "--rows", rows, says="2 were given")
+    npk.refused("replace", "s.npk", "a", "two.npy", "--rows", rows, says="rows given: 2")
     assert not npk.exported("a").any()
 
 
