@@ -138,7 +138,13 @@ Status StoreCore::sync_before_commit(const Transaction& transaction) {
 Status StoreCore::reserve_log(uint64_t bytes, bool synced) {
   const uint64_t end = committed_.position.offset_bytes + bytes + kSyncedAlignment;
   if (end <= reserved_log_bytes_) return {};
-  const uint64_t target = (end + kLogStepBytes - 1) / kLogStepBytes * kLogStepBytes;
+  const Status reserved = reserve_log_to(align_up(end, kLogStepBytes), synced);
+  if (reserved.code() != StatusCode::kResourceExhausted) return reserved;
+  // A nearly full disk may have room for this commit, which may be the one that frees some.
+  return reserve_log_to(align_up(end, kSyncedAlignment), synced);
+}
+
+Status StoreCore::reserve_log_to(uint64_t target, bool synced) {
   if (!synced) {
     NPK_RETURN_IF_ERROR(committed_.log->allocate(0, target));
     reserved_log_bytes_ = target;

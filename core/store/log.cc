@@ -15,10 +15,6 @@ namespace {
 using Layout = RecordLayout;
 constexpr std::array<std::byte, kSyncedAlignment> kZeros{};
 
-uint64_t align(uint64_t value, uint64_t alignment) {
-  return (value + alignment - 1) / alignment * alignment;
-}
-
 void encode_header(const Record& record, uint32_t length_bytes, uint32_t previous_checksum,
                    std::byte* out) {
   put_le(out + Layout::kMagic, kRecordMagic);
@@ -126,7 +122,8 @@ class PendingRecords {
 }  // namespace
 
 void CommitBuilder::add(Record record, io::Bytes bulk) {
-  log_bytes_ += align(Layout::kHeaderBytes + record.payload.size() + bulk.size(), kRecordAlignment);
+  log_bytes_ +=
+      align_up(Layout::kHeaderBytes + record.payload.size() + bulk.size(), kRecordAlignment);
   records_.push_back(std::move(record));
   bulk_.push_back(bulk);
 }
@@ -152,12 +149,12 @@ Status CommitBuilder::write(io::File& log, uint32_t seed, bool synced, LogPositi
     pieces.emplace_back(headers[i]);
     pieces.emplace_back(record.payload);
     pieces.push_back(bulk_[i]);
-    const uint64_t padding = align(length, kRecordAlignment) - length;
+    const uint64_t padding = align_up(length, kRecordAlignment) - length;
     pieces.push_back(io::Bytes(kZeros).first(padding));
     next.offset_bytes += length + padding;
   }
   if (synced) {
-    const uint64_t end = align(next.offset_bytes, kSyncedAlignment);
+    const uint64_t end = align_up(next.offset_bytes, kSyncedAlignment);
     pieces.push_back(io::Bytes(kZeros).first(end - next.offset_bytes));
     next.offset_bytes = end;
   }
@@ -219,11 +216,11 @@ Result<LoggedCommit> LogReader::next_commit() {
     }
     at.previous_checksum = record->checksum;
     at.next_record = record->number + 1;
-    at.offset_bytes = align(at.offset_bytes + record->length_bytes, kRecordAlignment);
+    at.offset_bytes = align_up(at.offset_bytes + record->length_bytes, kRecordAlignment);
     const uint16_t flags = record->flags;
     commit.records.push_back(*std::move(record));
     if ((flags & kFlagLast) == 0) continue;
-    if ((flags & kFlagSynced) != 0) at.offset_bytes = align(at.offset_bytes, kSyncedAlignment);
+    if ((flags & kFlagSynced) != 0) at.offset_bytes = align_up(at.offset_bytes, kSyncedAlignment);
     position_ = at;
     commit.end = at;
     return commit;

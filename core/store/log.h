@@ -65,6 +65,9 @@ struct RecordLayout {
 inline constexpr uint32_t kRecordMagic = 0x524b504e;  // "NPKR"
 inline constexpr uint64_t kRecordAlignment = 8;
 inline constexpr uint64_t kSyncedAlignment = 4'096;
+inline uint64_t align_up(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 /// Payloads of rows are cut into records of at most about this size.
 inline constexpr uint64_t kMaxPayloadBytes = 8u << 20;
 inline constexpr uint64_t kChecksumBlockBytes = 64u << 10;

@@ -129,6 +129,7 @@ class StoreCore final : public ArraySource {
   Status save_before_images(const Transaction& transaction);
   Status apply(std::span<const Record> records, const Transaction::Application& application);
   void publish(Transaction& transaction, bool synced);
+  Status reserve_log_to(uint64_t target, bool synced);
   /// `unborn`: files of a transaction that is not yet committed.
   Status checkpoint_in_turn(std::span<const std::string> unborn = {});
   Status sync_rows(const std::vector<StatePtr>& dirty, bool whole_filesystem);
