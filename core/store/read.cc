@@ -12,6 +12,8 @@
 //    stored later shows in the epoch.
 // 4. An epoch that stays odd while nobody holds the writer lock is a killed writer's: a writable
 //    handle recovers the store, a read-only one lays the log's records over the rows in memory.
+// A read-only handle on a store without LOCK has no page to look at. Writers make it before they
+// change anything: while a look after each read finds none, what was read is one committed state.
 #include <algorithm>
 #include <optional>
 
@@ -29,7 +31,18 @@ constexpr int kReloads = 100;
 
 }  // namespace
 
+Status StoreCore::check_nobody_writes() const {
+  if (!page_->is_detached()) return {};
+  NPK_ASSIGN_OR_RETURN(const io::PathInfo lock, directory_.env->info(directory_.file(kLockFile)));
+  if (lock.kind == io::PathKind::kMissing || lock.size_bytes < SharedPage::kBytes) return {};
+  return Status::failed_precondition(
+             "nobody wrote to the store when it was opened for reading, and now somebody does: "
+             "open it again")
+      .with_path(directory_.path);
+}
+
 Status StoreCore::refresh() {
+  NPK_RETURN_IF_ERROR(check_nobody_writes());
   if (page_->load(SharedPage::kChange) == seen_change_.load(std::memory_order_relaxed)) return {};
   if (is_forked()) {
     // A thread of the parent may have held the mutex at the fork: then the child keeps what it saw.
@@ -184,7 +197,10 @@ Status StoreCore::read_steady(const ArrayState& state, const Reader& read, bool 
           (lock.has_value() && (is_put_back || is_laid_over))) {
         const Status status = read(mapping);
         std::atomic_thread_fence(std::memory_order_seq_cst);
-        if (epoch_of(state) == epoch) return status;
+        if (epoch_of(state) == epoch) {
+          NPK_RETURN_IF_ERROR(check_nobody_writes());
+          return status;
+        }
         continue;
       }
     }

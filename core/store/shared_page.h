@@ -45,6 +45,7 @@ class SharedPage {
   static Result<std::unique_ptr<SharedPage>> map(io::File& lock, bool writable);
   /// A page of one's own, for stores on read-only media.
   static std::unique_ptr<SharedPage> detached();
+  [[nodiscard]] bool is_detached() const noexcept { return mapping_ == nullptr; }
 
   [[nodiscard]] uint64_t load(Word word) const noexcept {
     return ref(word).load(std::memory_order_acquire);

@@ -41,6 +41,9 @@ class StoreCore final : public ArraySource {
 
   // ---- Reading (read.cc). ----
 
+  /// Opened for reading where nobody has ever written since LOCK was made or removed: whether that
+  /// is still so.
+  [[nodiscard]] Status check_nobody_writes() const;
   // All after looking for other processes' commits.
   Result<StatePtr> find(std::string_view name) override;
   Result<Catalog> catalog() override;
@@ -126,10 +129,10 @@ class StoreCore final : public ArraySource {
   Status commit_in_turn(Durability durability, const Plan& plan);
   Status sync_before_commit(const Transaction& transaction);
   Status reserve_log(uint64_t bytes, bool synced);
+  Status reserve_log_to(uint64_t target, bool synced);
   Status save_before_images(const Transaction& transaction);
   Status apply(std::span<const Record> records, const Transaction::Application& application);
   void publish(Transaction& transaction, bool synced);
-  Status reserve_log_to(uint64_t target, bool synced);
   /// `unborn`: files of a transaction that is not yet committed.
   Status checkpoint_in_turn(std::span<const std::string> unborn = {});
   Status sync_rows(const std::vector<StatePtr>& dirty, bool whole_filesystem);

@@ -36,7 +36,9 @@ Result<std::unique_ptr<StoreHandle>> StoreHandle::open(io::Env& env, const std::
   const auto found = all.cores.find(Key(&env, info.id, options.read_only));
   if (info.kind == io::PathKind::kDirectory && found != all.cores.end()) {
     core = found->second.lock();
-    if (core != nullptr && core->is_forked()) core = nullptr;
+    const bool is_stale =
+        core != nullptr && (core->is_forked() || !core->check_nobody_writes().is_ok());
+    if (is_stale) core = nullptr;
   }
   if (core == nullptr) {
     NPK_ASSIGN_OR_RETURN(core, StoreCore::open(env, path, options));

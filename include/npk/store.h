@@ -34,7 +34,10 @@ struct StoreOptions {
   // Behaviour.
   /// Makes an empty store where there is none. Without it open() answers NotFound.
   bool create_if_missing = true;
-  /// Opens for reading only: nothing on disk is changed, not even by recovery.
+  /// Opens for reading only: nothing on disk is changed, not even by recovery. On media where
+  /// nobody writes there may be no LOCK file; if somebody begins to write there all the same
+  /// (another mount), every later call, also of a snapshot, answers FailedPrecondition until the
+  /// store is opened again. Only views cannot tell.
   bool read_only = false;
   /// Accept NFS, SMB and 9p, where locks and mappings do not hold the promises: writes by several
   /// machines may be lost or torn.

@@ -167,6 +167,42 @@ TEST_F(Snapshots, OfAReadOnlyHandleAreKeptByWriters) {
   EXPECT_EQ(all(reader).size(), 19u);
 }
 
+TEST_F(Snapshots, WithoutALockFileHoldUntilSomebodyWrites) {
+  // As on media that are read-only here and writable through another mount. Cut off: as a copy that
+  // was made by another tool may have it.
+  for (const bool is_cut_off : {false, true}) {
+    NPK_ASSERT_OK(make().close());
+    std::filesystem::remove(path() + "/LOCK");
+    if (is_cut_off) testing::write_file(path() + "/LOCK", "");
+    std::optional<ParallelIO> reader(open(read_only()));
+    const Snapshot snapshot = take(*reader);
+    NPK_ASSERT_OK_AND_ASSIGN(RowStream stream, snapshot.stream_load("a", 10));
+    NPK_ASSERT_OK(stream.next().status());
+    EXPECT_EQ(all(snapshot), iota(20));
+    {
+      const ParallelIO reader_too = open(read_only());
+      EXPECT_EQ(all(reader_too), iota(20));
+    }
+    ParallelIO store = open();
+    NPK_ASSERT_OK(store.replace_rows("a", ints({-1}, {1, 1}), Rows::list({19})));
+    NPK_EXPECT_ERROR(snapshot.load_array("a"), kFailedPrecondition, "open it again");
+    NPK_EXPECT_ERROR(stream.next(), kFailedPrecondition, "open it again");
+    NPK_EXPECT_ERROR(reader->load_array("a"), kFailedPrecondition, "open it again");
+    NPK_EXPECT_ERROR(reader->list_arrays(), kFailedPrecondition, "open it again");
+    NPK_EXPECT_ERROR(reader->snapshot(), kFailedPrecondition, "open it again");
+    const ParallelIO again = open(read_only());  // Beside the old one.
+    const Snapshot now = take(again);
+    NPK_ASSERT_OK(store.replace_rows("a", ints({-2}, {1, 1}), Rows::list({0})));
+    EXPECT_EQ(all(now).back(), -1);
+    EXPECT_EQ(all(now).front(), 0);
+    EXPECT_EQ(all(again).front(), -2);
+    reader.reset();
+    EXPECT_EQ(all(again).front(), -2);
+    NPK_ASSERT_OK(store.close());
+    std::filesystem::remove_all(path());
+  }
+}
+
 TEST_F(Snapshots, OfAKilledProcessAreGone) {
   ParallelIO store = make();
   NPK_ASSERT_OK_AND_ASSIGN(testing::WorkerProcess child,
