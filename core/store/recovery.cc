@@ -72,6 +72,35 @@ Status no_store(const std::string& path, const std::vector<std::string>& names) 
       .with_path(path);
 }
 
+/// The directory that holds `path`; "" and "/" have none.
+std::string parent_of(std::string path) {
+  while (!path.empty() && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(1, slash));
+}
+
+Status check_filesystem(io::Env& env, const std::string& directory, const StoreOptions& options) {
+  if (options.allow_unsafe_filesystem) return {};
+  NPK_ASSIGN_OR_RETURN(const std::string unsafe, env.unsafe_filesystem(directory));
+  if (unsafe.empty()) return {};
+  return Status::failed_precondition(
+             concat("the file system is ", unsafe,
+                    ", where locks and mappings do not keep the store's promises: put it on a "
+                    "local disk, or open with allow_unsafe_filesystem and use it from one machine "
+                    "only"))
+      .with_path(directory);
+}
+
+Status make_store_directory(io::Env& env, const std::string& path, const StoreOptions& options) {
+  Status made = check_filesystem(env, parent_of(path), options);
+  if (made.is_ok()) made = env.make_directory(path);
+  if (made.code() == StatusCode::kNotFound) {
+    return Status::not_found("the directory that would hold the store is missing; make it first")
+        .with_path(path);
+  }
+  return made.code() == StatusCode::kAlreadyExists ? Status() : made;
+}
+
 }  // namespace
 
 bool StoreCore::is_forked() const noexcept { return fork_count() != fork_count_; }
@@ -99,23 +128,9 @@ Result<std::shared_ptr<StoreCore>> StoreCore::open(io::Env& env, const std::stri
   };
   if (info.kind == io::PathKind::kMissing) {
     if (!may_create) return missing();
-    Status made = env.make_directory(path);
-    if (made.code() == StatusCode::kNotFound) {
-      return std::move(made).with_context(
-          "the directory that would hold the store is missing; make it first");
-    }
-    if (!made.is_ok() && made.code() != StatusCode::kAlreadyExists) return made;
-  }
-  if (!options.allow_unsafe_filesystem) {
-    NPK_ASSIGN_OR_RETURN(const std::string unsafe, env.unsafe_filesystem(path));
-    if (!unsafe.empty()) {
-      return Status::failed_precondition(
-                 concat("the file system is ", unsafe,
-                        ", where locks and mappings do not keep the "
-                        "store's promises: put it on a local disk, or open with "
-                        "allow_unsafe_filesystem and use it from one machine only"))
-          .with_path(path);
-    }
+    NPK_RETURN_IF_ERROR(make_store_directory(env, path, options));
+  } else {
+    NPK_RETURN_IF_ERROR(check_filesystem(env, path, options));
   }
   auto core = std::shared_ptr<StoreCore>(new StoreCore({&env, path, options.read_only}, options));
   NPK_ASSIGN_OR_RETURN(info, env.info(core->directory_.file(kStoreFile)));
@@ -160,12 +175,7 @@ Status StoreCore::create_files() {
   NPK_RETURN_IF_ERROR(file->sync());
   NPK_RETURN_IF_ERROR(env.rename(temporary, path));
   NPK_RETURN_IF_ERROR(env.sync_directory(directory_.path));
-  // The store's own name in its parent directory; "" and "/" have none.
-  std::string parent = directory_.path;
-  while (!parent.empty() && parent.back() == '/') parent.pop_back();
-  const size_t slash = parent.rfind('/');
-  parent = slash == std::string::npos ? "." : parent.substr(0, std::max<size_t>(1, slash));
-  return env.sync_directory(parent);
+  return env.sync_directory(parent_of(directory_.path));  // The store's own name.
 }
 
 bool StoreCore::page_is_valid() const {

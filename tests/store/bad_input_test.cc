@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/store/store_handle.h"
+#include "io/sim_env.h"
 #include "simd/crc32c.h"
 #include "tests/support/child_process.h"
 #include "tests/support/directory_snapshot.h"
@@ -34,6 +36,34 @@ TEST_F(BadPath, ThatIsAPipeOrDangles) {
   NPK_EXPECT_ERROR(ParallelIO::open(directory_.file("no/parent")), kNotFound, "no/parent");
   EXPECT_FALSE(ParallelIO::open("").is_ok());
   EXPECT_FALSE(ParallelIO::open(std::string("/tmp/a\0b", 8)).is_ok());
+}
+
+TEST(UnsafeFilesystem, IsRefusedBeforeAnythingIsMadeUnlessAllowed) {
+  for (const char* name : {"nfs", "smb2", "9p"}) {
+    io::SimEnv env{io::SimDisk::make(test_seed())};
+    NPK_ASSERT_OK(env.make_directory("/mnt"));
+    NPK_ASSERT_OK(env.make_directory("/mnt/empty"));
+    env.disk()->set_filesystem_name(name);
+    const auto before = env.disk()->content_hash();
+    for (const bool read_only : {false, true}) {
+      StoreOptions options;
+      options.read_only = read_only;
+      NPK_EXPECT_ERROR(open_store(env, "/mnt/empty", options), kFailedPrecondition, name);
+    }
+    NPK_EXPECT_ERROR(open_store(env, "/mnt/s.npk", {}), kFailedPrecondition,
+                     "allow_unsafe_filesystem");
+    EXPECT_EQ(env.disk()->content_hash(), before);
+    StoreOptions options;
+    options.allow_unsafe_filesystem = true;
+    {
+      NPK_ASSERT_OK_AND_ASSIGN(ParallelIO store, open_store(env, "/mnt/s.npk", options));
+      NPK_ASSERT_OK(store.save_arrays({{"a", ints(iota(3), {3})}}));
+    }
+    NPK_EXPECT_ERROR(open_store(env, "/mnt/s.npk", {}), kFailedPrecondition, name);
+    NPK_ASSERT_OK_AND_ASSIGN(const ParallelIO store, open_store(env, "/mnt/s.npk", options));
+    NPK_ASSERT_OK_AND_ASSIGN(const Array array, store.load_array("a"));
+    EXPECT_EQ(elements(array), iota(3));
+  }
 }
 
 TEST_F(BadPath, ThatIsAnotherProgramsDirectoryIsLeftAlone) {
