@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "core/store/names.h"
 #include "core/store/row_source.h"
 #include "formats/format.h"
+#include "formats/new_store.h"
 #include "formats/npy.h"
 #include "formats/replacing_file.h"
 #include "npk/internal/text.h"
@@ -55,25 +57,34 @@ Result<Array> read_all(RowReader& reader) {
 
 Status cancelled() { return Status::failed_precondition("cancelled; nothing has changed"); }
 
-/// Writes all blocks of an array. The first block says what the array is at the moment of the
-/// stream, `metadata` only stands in where there is no block.
-Status write_blocks(const ParallelIO& store, const ArrayMetadata& metadata, const Format& format,
+Status write_blocks(const Snapshot& snapshot, const ArrayMetadata& metadata, const Format& format,
                     io::File& file, const Progress& progress) {
-  NPK_ASSIGN_OR_RETURN(RowStream stream,
-                       store.stream_load(metadata.name, formats::block_rows(metadata.row_bytes)));
-  NPK_ASSIGN_OR_RETURN(std::optional<Array> block, stream.next());
   NPK_ASSIGN_OR_RETURN(const std::unique_ptr<RowWriter> writer,
-                       format.create(file, block ? block->dtype() : metadata.dtype,
-                                     block ? block->shape() : metadata.shape));
+                       format.create(file, metadata.dtype, metadata.shape));
+  NPK_ASSIGN_OR_RETURN(
+      RowStream stream,
+      snapshot.stream_load(metadata.name, formats::block_rows(metadata.row_bytes)));
   const uint64_t total_bytes =
       (metadata.physical_rows - metadata.deleted_rows) * metadata.row_bytes;
   uint64_t done_bytes = 0;
-  while (block) {
-    NPK_RETURN_IF_ERROR(writer->add(*block));
-    done_bytes += block->size_bytes();
-    if (progress && !progress(done_bytes, std::max(done_bytes, total_bytes))) return cancelled();
-    NPK_ASSIGN_OR_RETURN(block, stream.next());
+  for (const Array& block : stream) {
+    NPK_RETURN_IF_ERROR(writer->add(block));
+    done_bytes += block.size_bytes();
+    if (progress && !progress(done_bytes, total_bytes)) return cancelled();
   }
+  NPK_RETURN_IF_ERROR(stream.status());
+  return writer->finish();
+}
+
+Status write_whole(io::File& file, const std::string& header, const ArrayView& values) {
+  NPK_RETURN_IF_ERROR(file.write_at(0, std::as_bytes(std::span(header))));
+  return file.write_at(header.size(), {values.data(), values.size_bytes()});
+}
+
+Status write_rows(io::File& file, const ArrayView& values) {
+  NPK_ASSIGN_OR_RETURN(const auto writer,
+                       formats::create_npy(file, values.dtype(), values.shape()));
+  NPK_RETURN_IF_ERROR(writer->add(values));
   return writer->finish();
 }
 
@@ -129,13 +140,39 @@ Status import_file(const std::string& file, ParallelIO& store, const std::string
                              {options.overwrite, options.progress, options.save});
 }
 
-Status export_file(const ParallelIO& store, const std::string& name, const std::string& file,
+Result<ParallelIO> import_file(const std::string& file, const StoreLocation& location,
+                               const std::string& name, const ImportOptions& options) {
+  NPK_RETURN_IF_ERROR(inspect_file(file).status());
+  NPK_RETURN_IF_ERROR(internal::check_array_name(name));
+  const auto import = [&](ParallelIO& store) { return import_file(file, store, name, options); };
+  StoreOptions existing = location.options;
+  existing.create_if_missing = false;
+  Result<ParallelIO> store = ParallelIO::open(location.path, existing);
+  if (store.status().code() == StatusCode::kNotFound && location.options.create_if_missing) {
+    NPK_ASSIGN_OR_RETURN(const io::PathInfo info, io::Env::posix().info(location.path));
+    if (info.kind == io::PathKind::kMissing) {
+      const Status made = formats::make_store(location.path, location.options, import);
+      if (made.is_ok()) return ParallelIO::open(location.path, location.options);
+      if (made.code() != StatusCode::kAlreadyExists) return made;
+    }
+    store = ParallelIO::open(location.path, location.options);
+  }
+  if (store.is_ok()) NPK_RETURN_IF_ERROR(import(*store));
+  return store;
+}
+
+Status export_file(const Snapshot& snapshot, const std::string& name, const std::string& file,
                    const ExportOptions& options) {
   NPK_ASSIGN_OR_RETURN(const Format* format, format_of(file));
-  NPK_ASSIGN_OR_RETURN(const ArrayMetadata metadata, store.get_array_metadata(name));
+  NPK_ASSIGN_OR_RETURN(const ArrayMetadata metadata, snapshot.get_array_metadata(name));
   NPK_ASSIGN_OR_RETURN(auto target, formats::ReplacingFile::create(file, options.overwrite));
-  NPK_RETURN_IF_ERROR(write_blocks(store, metadata, *format, target.file(), options.progress));
-  return target.commit();
+  return target.commit(write_blocks(snapshot, metadata, *format, target.file(), options.progress));
+}
+
+Status export_file(const ParallelIO& store, const std::string& name, const std::string& file,
+                   const ExportOptions& options) {
+  NPK_ASSIGN_OR_RETURN(const Snapshot snapshot, store.snapshot());
+  return export_file(snapshot, name, file, options);
 }
 
 Result<Array> read_npy(const std::string& file) {
@@ -151,17 +188,8 @@ Status write_npy(const std::string& file, const ArrayView& values, bool overwrit
       const std::string header,
       formats::encode_npy_header(values.dtype(), values.shape(), fortran.has_value()));
   NPK_ASSIGN_OR_RETURN(auto target, formats::ReplacingFile::create(file, overwrite));
-  if (fortran) {
-    NPK_RETURN_IF_ERROR(target.file().write_at(0, std::as_bytes(std::span(header))));
-    NPK_RETURN_IF_ERROR(
-        target.file().write_at(header.size(), {fortran->data(), fortran->size_bytes()}));
-    return target.commit();
-  }
-  NPK_ASSIGN_OR_RETURN(const auto writer,
-                       formats::create_npy(target.file(), values.dtype(), values.shape()));
-  NPK_RETURN_IF_ERROR(writer->add(values));
-  NPK_RETURN_IF_ERROR(writer->finish());
-  return target.commit();
+  return target.commit(fortran ? write_whole(target.file(), header, *fortran)
+                               : write_rows(target.file(), values));
 }
 
 }  // namespace npk

@@ -11,20 +11,6 @@ using internal::concat;
 
 constexpr size_t kRandomBytes = 8;
 
-/// The directory of a path, with its '/'; empty for one in the working directory.
-std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
-
-std::string temporary_name(const std::string& target) {
-  std::array<std::byte, kRandomBytes> random;
-  io::Env::posix().random_bytes(random);
-  std::string name = directory_of(target) + ".npk-";
-  for (const std::byte byte : random) {
-    name += "0123456789abcdef"[static_cast<size_t>(byte >> 4)];
-    name += "0123456789abcdef"[static_cast<size_t>(byte & std::byte{15})];
-  }
-  return name + ".tmp";
-}
-
 Status check_target(const std::string& target, bool overwrite) {
   NPK_ASSIGN_OR_RETURN(const io::PathInfo info, io::Env::posix().info(target));
   if (info.kind == io::PathKind::kMissing) return Status::ok();
@@ -44,6 +30,28 @@ Status check_target(const std::string& target, bool overwrite) {
 
 }  // namespace
 
+std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+std::string temporary_name(const std::string& target) {
+  std::array<std::byte, kRandomBytes> random;
+  io::Env::posix().random_bytes(random);
+  std::string name = directory_of(target) + ".npk-";
+  for (const std::byte byte : random) {
+    name += "0123456789abcdef"[static_cast<size_t>(byte >> 4)];
+    name += "0123456789abcdef"[static_cast<size_t>(byte & std::byte{15})];
+  }
+  return name + ".tmp";
+}
+
+Status as_of(Status status, const std::string& from, const std::string& to) {
+  if (status.is_ok() || !status.path().starts_with(from)) return status;
+  Status result(status.code(), status.message());
+  result = std::move(result).with_path(to + status.path().substr(from.size()));
+  if (status.offset_bytes()) result = std::move(result).with_offset(*status.offset_bytes());
+  if (status.error_number() != 0) result = std::move(result).with_errno(status.error_number());
+  return result;
+}
+
 Result<ReplacingFile> ReplacingFile::create(const std::string& target, bool overwrite) {
   NPK_RETURN_IF_ERROR(check_target(target, overwrite));
   Result<std::unique_ptr<io::File>> file =
@@ -59,9 +67,10 @@ ReplacingFile::~ReplacingFile() {
   if (file_ != nullptr) io::Env::posix().remove(file_->path()).ignore();
 }
 
-Status ReplacingFile::commit() {
+Status ReplacingFile::commit(Status written) {
   io::Env& env = io::Env::posix();
-  NPK_RETURN_IF_ERROR(file_->sync());
+  if (written.is_ok()) written = file_->sync();
+  if (!written.is_ok()) return as_of(std::move(written), file_->path(), target_);
   NPK_RETURN_IF_ERROR(check_target(target_, overwrite_));
   NPK_RETURN_IF_ERROR(env.rename(file_->path(), target_));
   file_.reset();

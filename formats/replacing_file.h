@@ -18,6 +18,15 @@
 
 namespace npk::formats {
 
+/// The directory of a path, with its '/'; empty for one in the working directory.
+std::string directory_of(const std::string& path);
+/// A new name in the directory of `target`: ".npk-*.tmp".
+std::string temporary_name(const std::string& target);
+
+/// The same error, of `to` where its path begins with `from`: errors are to name what was asked
+/// for.
+Status as_of(Status status, const std::string& from, const std::string& to);
+
 class ReplacingFile {
  public:
   /// Errors: AlreadyExists if there is a target and `overwrite` is false; FailedPrecondition if it
@@ -28,7 +37,8 @@ class ReplacingFile {
   ~ReplacingFile();
 
   [[nodiscard]] io::File& file() noexcept { return *file_; }
-  Status commit();
+  /// What was written, `written` being OK, appears under its name.
+  Status commit(Status written);
 
  private:
   ReplacingFile(std::string target, bool overwrite, std::unique_ptr<io::File> file)

@@ -83,7 +83,8 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, uint64_t& value,
 CLI::Option* add_count(CLI::App& app, const std::string& name, uint32_t& value,
                        const std::string& description);
 
-enum class Access : uint8_t { kRead, kWrite, kCreate };
+enum class Access : uint8_t { kRead, kWrite };
+/// A store that is there; import_file makes those that are not.
 Result<ParallelIO> open_store(const StoreArguments& store, Access access);
 
 /// Rows of axis 0; 1 for a 0-d array.

@@ -88,11 +88,10 @@ CLI::Option* add_rows(CLI::App& app, const std::string& name, RowSelection& rows
 
 Result<ParallelIO> open_store(const StoreArguments& store, Access access) {
   StoreOptions options = store.options;
-  options.create_if_missing = access == Access::kCreate;
+  options.create_if_missing = false;
   options.read_only = access == Access::kRead;
   Result<ParallelIO> opened = ParallelIO::open(store.path, options);
-  const bool is_missing = !opened && opened.status().code() == StatusCode::kNotFound;
-  if (!is_missing || access == Access::kCreate) return opened;
+  if (opened.status().code() != StatusCode::kNotFound) return opened;
   return Status::not_found(
              "there is no store here; check the path, or make one with 'npk import "
              "FILE STORE'")

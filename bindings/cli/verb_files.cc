@@ -1,7 +1,6 @@
 // import, export.
 #include "bindings/cli/progress.h"
 #include "bindings/cli/verb.h"
-#include "core/store/names.h"
 #include "npk/internal/text.h"
 
 namespace npk::cli {
@@ -34,17 +33,16 @@ std::string stem_of(const std::string& file) {
   return name.substr(0, name.rfind('.'));
 }
 
+Result<ParallelIO> import_with_bar(Console& console, const Arguments& arguments,
+                                   const std::string& name) {
+  ProgressBar bar(console, concat("importing ", name));
+  return import_file(arguments.file, {arguments.store.path, arguments.store.options}, name,
+                     {arguments.overwrite, bar.callback(), arguments.save});
+}
+
 Result<int> run_import(Console& console, const Arguments& arguments) {
-  // Before the store is made: a file or a name that is refused leaves none behind.
-  NPK_RETURN_IF_ERROR(inspect_file(arguments.file).status());
   const std::string name = arguments.name.empty() ? stem_of(arguments.file) : arguments.name;
-  NPK_RETURN_IF_ERROR(internal::check_array_name(name));
-  NPK_ASSIGN_OR_RETURN(ParallelIO store, open_store(arguments.store, Access::kCreate));
-  {
-    ProgressBar bar(console, concat("importing ", name));
-    NPK_RETURN_IF_ERROR(import_file(arguments.file, store, name,
-                                    {arguments.overwrite, bar.callback(), arguments.save}));
-  }
+  NPK_ASSIGN_OR_RETURN(ParallelIO store, import_with_bar(console, arguments, name));
   NPK_ASSIGN_OR_RETURN(const ArrayMetadata array, store.get_array_metadata(name));
   NPK_RETURN_IF_ERROR(store.close());
   console.note(

@@ -47,9 +47,22 @@ struct ExportOptions {
 /// meanwhile (SIGBUS).
 Status import_file(const std::string& file, ParallelIO& store, const std::string& name,
                    const ImportOptions& options = {});
+
+struct StoreLocation {
+  std::string path;
+  StoreOptions options = {};
+};
+/// As above, into the store there, which is given back. One that is missing is made under a
+/// temporary name beside `path` and renamed when the array is in it: after an error there is none.
+Result<ParallelIO> import_file(const std::string& file, const StoreLocation& location,
+                               const std::string& name, const ImportOptions& options = {});
+
 /// Writes the live rows of array `name` to `file` through a temporary file and a rename: after an
-/// error nothing half-written stays. In bounded memory, as of the moment of the call.
+/// error nothing half-written stays. In bounded memory, and of one committed state, that at the
+/// moment of the call (a snapshot of it is kept meanwhile) or the one that a Snapshot shows.
 Status export_file(const ParallelIO& store, const std::string& name, const std::string& file,
+                   const ExportOptions& options = {});
+Status export_file(const Snapshot& snapshot, const std::string& name, const std::string& file,
                    const ExportOptions& options = {});
 
 struct FileInfo {

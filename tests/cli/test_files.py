@@ -220,17 +220,46 @@ def test_a_name_that_no_array_can_have_makes_no_store(npk, name):
     assert npk.files() == {"a.npy", ".npy"}
 
 
-def test_an_export_that_fails_in_the_middle_leaves_no_file(npk):
+def limit_file_size(size_bytes=10_000_000):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
+
+
+@pytest.mark.parametrize("arguments", [["export", "s.npk", "a", "out.npy"],
+                                       ["import", "a.npy", "new.npk"],
+                                       ["import", "a.npy", "s.npk", "--name", "b"]])
+def test_what_fails_in_the_middle_leaves_nothing(npk, arguments):
     npk.imported("a", np.zeros(3_000_000))
-
-    def limit_file_size():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
-
-    done = subprocess.run([npk.command, "export", "s.npk", "a", "out.npy"], cwd=npk.folder,
-                          preexec_fn=limit_file_size, capture_output=True, text=True, timeout=60)
+    before = npk.files() | {path.name for path in (npk.folder / "s.npk").iterdir()}
+    done = subprocess.run([npk.command, *arguments], cwd=npk.folder, preexec_fn=limit_file_size,
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode == FAILURE and "File too large" in done.stderr
-    assert npk.files() == {"a.npy", "s.npk"}
+    assert ".npk-" not in done.stderr, "names a temporary file that is gone"
+    assert npk.files() | {path.name for path in (npk.folder / "s.npk").iterdir()} == before
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_little_space_is_enough_for_little_changes(npk, durability):
+    npk.imported("a", np.arange(1000.0))
+    npk.imported("b", np.arange(3))
+    npk.save("rows.npy", np.arange(2.0))
+    for arguments in (["append", "s.npk", "a", "rows.npy"], ["drop", "s.npk", "b"],
+                      ["replace", "s.npk", "a", "rows.npy", "--rows", "3,5"],
+                      ["delete", "s.npk", "a", "--rows", "0"]):
+        subprocess.run([npk.command, *arguments, "--durability", durability], cwd=npk.folder,
+                       preexec_fn=lambda: limit_file_size(300_000), check=True, timeout=60)
+    assert npk.json("info", "s.npk", "a")["array"]["shape"] == [1001]
+    assert npk.json("verify", "s.npk")["clean"]
+
+
+def test_an_array_that_cannot_be_made_makes_no_store(npk):
+    npk.save("a.npy", np.arange(3))
+    (npk.folder / "closed").mkdir(0o555)
+    if os.getuid() != 0:
+        npk.refused("import", "a.npy", "closed/new.npk", says="no permission")
+    (npk.folder / "file").write_text("")
+    npk.refused("import", "a.npy", "file/new.npk", says="not a directory")
+    assert npk.files() == {"a.npy", "closed", "file"}
 
 
 def test_twenty_small_arrays_share_a_store(npk):

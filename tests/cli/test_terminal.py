@@ -96,6 +96,15 @@ def test_an_interrupted_import_leaves_nothing_behind(npk, big, number):
     assert npk.json("verify", "s.npk")["clean"]
 
 
+def test_an_interrupted_import_leaves_no_store_where_there_was_none(npk, big):
+    files = npk.files()
+    run = OnTerminal(npk, "import", "big.npy", "s.npk", env={"NPK_PROGRESS_AFTER_MS": "0"})
+    run.read_until(BAR)
+    run.process.send_signal(signal.SIGINT)
+    assert run.finish() == -signal.SIGINT
+    assert npk.files() == files
+
+
 def test_an_interrupted_export_leaves_no_file(npk, big):
     npk("import", "big.npy", "s.npk")
     files = npk.files()

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -61,6 +62,7 @@ class Convert : public ::testing::Test {
 // 12 MB: several blocks, the last one short.
 const Shape kBig = {30'011, 100};
 constexpr uint64_t kBigBytes = uint64_t{30'011} * 400;
+const std::vector<int32_t> kOne = {1};
 
 TEST_F(Convert, FilesOfEveryOrderAreImportedInBlocks) {
   for (const bool fortran : {false, true}) {
@@ -181,21 +183,117 @@ TEST_F(Convert, AnExportHasTheLiveRowsAndTellsHowFarItIs) {
   EXPECT_EQ(out.as<int32_t>()[100], 7);
 }
 
-TEST_F(Convert, AnExportIsTheStateOfItsBeginning) {
+TEST_F(Convert, AnExportIsTheStateOfItsBeginningWhateverIsWrittenMeanwhile) {
   NPK_ASSERT_OK(import_file(counting_file(kBig, false, false), *store_, "a"));
   const std::vector<int32_t> row(100, 7);
-  const auto change = [&](uint64_t, uint64_t) {
-    NPK_EXPECT_OK(store_->append_rows("a", ArrayView::of(row, {1, 100})));
-    NPK_EXPECT_OK(store_->drop_arrays("a", Rows::list({0})));
-    return true;
+  const ArrayView one_row = ArrayView::of(row, {1, 100});
+  const std::vector<std::function<Status()>> changes = {
+      [&] { return store_->replace_rows("a", one_row, Rows::list({-1})); },
+      [&] { return store_->append_rows("a", one_row); },
+      [&] { return store_->drop_arrays("a", Rows::list({0})); },
+      [&] { return store_->compact_array("a"); },
+      [&] { return store_->replace_rows("a", one_row, Rows::list({-2})); },
+      [&] {
+        return store_->save_arrays({{"a", one_row}});
+      },
+      [&] { return store_->drop_arrays(std::vector<std::string>{"a"}); },
+      [&] { return store_->sync_metadata(); }};
+  // The n-th block finds the first n changes done; the last block, all of them.
+  size_t done_changes = 0;
+  const auto change = [&](uint64_t done, uint64_t total) {
+    const size_t wanted = done_changes == 0 ? 2 : done_changes + 3;
+    while (done_changes < std::min(wanted, changes.size()))
+      NPK_EXPECT_OK(changes[done_changes++]());
+    EXPECT_EQ(total, kBigBytes);
+    return done <= total;
   };
   NPK_ASSERT_OK(export_file(*store_, "a", directory_.file("out.npy"),
                             {.overwrite = false, .progress = change}));
+  EXPECT_EQ(done_changes, changes.size());
   NPK_ASSERT_OK_AND_ASSIGN(const Array out, read_npy(directory_.file("out.npy")));
   EXPECT_EQ(out.shape(), kBig);
   for (size_t i = 0; i < out.element_count(); ++i) {
     ASSERT_EQ(out.as<int32_t>()[i], static_cast<int32_t>(i));
   }
+}
+
+TEST_F(Convert, ExportsOfASnapshotAreOfOneCommit) {
+  const std::vector<int32_t> old = {1, 2};
+  const std::vector<int32_t> young = {3, 4};
+  NPK_ASSERT_OK(
+      store_->save_arrays({{"a", ArrayView::of(old, {2})}, {"b", ArrayView::of(old, {2})}}));
+  NPK_ASSERT_OK_AND_ASSIGN(const Snapshot snapshot, store_->snapshot());
+  for (const char* name : {"a", "b"}) {
+    NPK_ASSERT_OK(store_->replace_rows("b", ArrayView::of(young, {2}), Rows::all()));
+    const std::string file = directory_.file(std::string(name) + ".npy");
+    NPK_ASSERT_OK(export_file(snapshot, name, file));
+    NPK_ASSERT_OK_AND_ASSIGN(const Array out, read_npy(file));
+    EXPECT_EQ(out.as<int32_t>()[0], 1) << name;
+  }
+}
+
+TEST_F(Convert, AMissingStoreIsThereWhenItsFirstArrayIsInIt) {
+  const std::string file = counting_file(kBig, false, false);
+  const StoreLocation location = {directory_.file("new.npk")};
+  bool was_seen = false;
+  const auto look = [&](uint64_t, uint64_t) {
+    was_seen |= std::filesystem::exists(location.path);
+    return true;
+  };
+  {
+    NPK_ASSERT_OK_AND_ASSIGN(ParallelIO store,
+                             import_file(file, location, "a", {.progress = look}));
+    EXPECT_EQ(store.path(), location.path);
+    NPK_ASSERT_OK(store.append_rows("a", ArrayView::of(std::vector<int32_t>(100), {1, 100})));
+  }
+  EXPECT_FALSE(was_seen);
+  // Now that it is there, the next array goes straight into it.
+  NPK_ASSERT_OK_AND_ASSIGN(const ParallelIO store, import_file(file, location, "b"));
+  NPK_ASSERT_OK_AND_ASSIGN(const auto names, store.list_arrays());
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"counting.npy", "new.npk", "s.npk"}));
+}
+
+TEST_F(Convert, AnImportThatFailsLeavesNoStoreWhereThereWasNone) {
+  const std::string file = counting_file(kBig, false, false);
+  const auto before = files();
+  const auto cancel = [](uint64_t done, uint64_t total) { return done < total / 2; };
+  for (const char* end : {"", "/", "//"}) {
+    const StoreLocation location = {directory_.file("new.npk") + end};
+    NPK_EXPECT_ERROR(import_file(file, location, "a", {.progress = cancel}), kFailedPrecondition,
+                     "cancelled");
+    NPK_EXPECT_ERROR(import_file(file, location, ""), kInvalidArgument, "name");
+    NPK_EXPECT_ERROR(import_file(directory_.file("none.npy"), location, "a"), kNotFound, "none");
+    const auto cut = [&](uint64_t, uint64_t) {
+      std::filesystem::resize_file(file, 1'000);
+      return true;
+    };
+    NPK_EXPECT_ERROR(import_file(file, location, "a", {.progress = cut}), kCorruption, "ends");
+    counting_file(kBig, false, false);
+    EXPECT_EQ(files(), before);
+  }
+  StoreLocation refused = {directory_.file("new.npk")};
+  refused.options.create_if_missing = false;
+  NPK_EXPECT_ERROR(import_file(file, refused, "a"), kNotFound, "no store here");
+  NPK_EXPECT_ERROR(import_file(file, StoreLocation{directory_.file("no/such.npk")}, "a"), kNotFound,
+                   "no/such.npk");
+  NPK_EXPECT_ERROR(import_file(file, StoreLocation{""}, "a"), kInvalidArgument, "empty");
+  EXPECT_EQ(files(), before);
+}
+
+TEST_F(Convert, AStoreThatAnotherMakesMeanwhileTakesTheImportToo) {
+  const std::string file = counting_file(kBig, false, false);
+  const StoreLocation location = {directory_.file("new.npk")};
+  const auto be_faster = [&](uint64_t, uint64_t) {
+    if (std::filesystem::exists(location.path)) return true;
+    NPK_EXPECT_OK(ParallelIO::open(location.path)->save_arrays({{"b", ArrayView::of(kOne, {1})}}));
+    return true;
+  };
+  NPK_ASSERT_OK_AND_ASSIGN(const ParallelIO store,
+                           import_file(file, location, "a", {.progress = be_faster}));
+  NPK_ASSERT_OK_AND_ASSIGN(const auto names, store.list_arrays());
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"counting.npy", "new.npk", "s.npk"}));
 }
 
 TEST_F(Convert, ACancelledExportLeavesWhatWasThere) {
