@@ -9,10 +9,7 @@ using internal::concat;
 
 constexpr size_t kMaxSuggestions = 3;
 
-Result<ArrayView> open_array(const ParallelIO& store, const std::string& name) {
-  Result<ArrayView> view = store.get_array_view(name);
-  // Deleted rows between live ones: a copy has them left out.
-  if (view || view.status().code() != StatusCode::kFailedPrecondition) return view;
+Result<ArrayView> open_array(const StoreReader& store, const std::string& name) {
   NPK_ASSIGN_OR_RETURN(const Array copy, store.load_array(name));
   return copy.view();
 }
@@ -26,7 +23,7 @@ Result<ArrayView> open_text(const std::string& source) {
 
 }  // namespace
 
-Result<Labels> Labels::open(const ParallelIO& store, const std::string& source,
+Result<Labels> Labels::open(const StoreReader& store, const std::string& source,
                             const ArrayMetadata& array) {
   NPK_ASSIGN_OR_RETURN(const bool is_array, store.has_array(source));
   NPK_ASSIGN_OR_RETURN(ArrayView rows, is_array ? open_array(store, source) : open_text(source));

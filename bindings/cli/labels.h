@@ -19,7 +19,7 @@ class Labels {
  public:
   /// `source`: the name of an array of the store, or else a file.
   /// Errors: NotFound, InvalidArgument (no text, not one for each of the array's rows).
-  static Result<Labels> open(const ParallelIO& store, const std::string& source,
+  static Result<Labels> open(const StoreReader& store, const std::string& source,
                              const ArrayMetadata& array);
 
   struct Label {

@@ -63,8 +63,10 @@ Result<int> run_compact(Console& console, const Arguments& arguments) {
       NPK_RETURN_IF_ERROR(store.compact_array(name, bar.callback()));
     }
     NPK_ASSIGN_OR_RETURN(const ArrayMetadata after, store.get_array_metadata(name));
-    console.note(concat("compacted ", name, ": ", human_bytes(before.size_bytes), " to ",
-                        human_bytes(after.size_bytes)));
+    console.note(before.deleted_rows == 0
+                     ? concat(name, " has no deleted rows: nothing to give back")
+                     : concat("compacted ", name, ": ", human_bytes(before.size_bytes), " to ",
+                              human_bytes(after.size_bytes)));
     list.push_back({{"array", name},
                     {"size_bytes_before", before.size_bytes},
                     {"size_bytes_after", after.size_bytes}});

@@ -51,8 +51,8 @@ void check_usage(const Console& console, const Arguments& arguments) {
 }
 
 /// The query or queries, and in `object` where they came from.
-Result<ArrayView> read_queries(Console& console, const Arguments& arguments,
-                               const ParallelIO& store, const Labels* labels, Json& object) {
+Result<ArrayView> read_queries(Console& console, const Arguments& arguments, const Snapshot& store,
+                               const Labels* labels, Json& object) {
   if (arguments.queries_file) {
     NPK_ASSIGN_OR_RETURN(ArrayView queries, open_file(*arguments.queries_file));
     object["query"] = {{"file", *arguments.queries_file}, {"count", queries.rows()}};
@@ -118,22 +118,8 @@ void print_stats(Console& console, const Totals& totals) {
       part(totals.stats.copied_bytes, "pread"), " in ", speed.data(), ", ", simd_target()));
 }
 
-Status check_labels(const std::vector<TopK>& answers, const Labels* labels,
-                    const ArrayMetadata& array) {
-  if (labels == nullptr) return {};
-  for (const TopK& hits : answers) {
-    for (const uint64_t row : hits.rows) {
-      if (row < row_count(array)) continue;
-      return Status::failed_precondition(
-          concat("rows were appended to '", array.name,
-                 "' during the search, and the labels know nothing of them; search again"));
-    }
-  }
-  return {};
-}
-
 /// Of one query one answer, of queries (count, dimensions) one each.
-Result<std::vector<TopK>> search_batch(const ParallelIO& store, const std::string& name,
+Result<std::vector<TopK>> search_batch(const Snapshot& store, const std::string& name,
                                        const ArrayView& queries, bool of_many,
                                        const SearchOptions& options, Totals& totals) {
   SearchOptions counted_options = options;
@@ -158,10 +144,9 @@ Result<std::vector<TopK>> search_batch(const ParallelIO& store, const std::strin
   return answers;
 }
 
-/// Batch after batch, each of one committed state.
-Status search_all(Console& console, const Arguments& arguments, const ParallelIO& store,
-                  const ArrayMetadata& array, const ArrayView& queries, const Labels* labels,
-                  SearchOutput& output, Totals& totals) {
+Status search_all(Console& console, const Arguments& arguments, const Snapshot& store,
+                  const ArrayMetadata& array, const ArrayView& queries, SearchOutput& output,
+                  Totals& totals) {
   SearchOptions options = arguments.options;
   NPK_ASSIGN_OR_RETURN(options.where, arguments.where.resolve(row_count(array)));
   const bool has_threshold = options.min_score || options.max_distance;
@@ -184,7 +169,6 @@ Status search_all(Console& console, const Arguments& arguments, const ParallelIO
       }
       NPK_ASSIGN_OR_RETURN(answers, std::move(found));
     }
-    NPK_RETURN_IF_ERROR(check_labels(answers, labels, array));
     for (const TopK& hits : answers) output.add(hits);
   }
   return {};
@@ -193,7 +177,9 @@ Status search_all(Console& console, const Arguments& arguments, const ParallelIO
 Result<int> run_search(Console& console, const Arguments& arguments) {
   check_usage(console, arguments);
   if (arguments.json_lines) console.json = true;
-  NPK_ASSIGN_OR_RETURN(const ParallelIO store, open_store(arguments.store, Access::kRead));
+  NPK_ASSIGN_OR_RETURN(const ParallelIO opened, open_store(arguments.store, Access::kRead));
+  // Rows, labels, and all batches of queries as of one commit.
+  NPK_ASSIGN_OR_RETURN(const Snapshot store, opened.snapshot());
   NPK_ASSIGN_OR_RETURN(const ArrayMetadata array, store.get_array_metadata(arguments.name));
   std::optional<Labels> labels;
   if (arguments.labels) {
@@ -214,11 +200,24 @@ Result<int> run_search(Console& console, const Arguments& arguments) {
                                                    : SearchFormat::kTable;
   SearchOutput output(console, format, known_labels, arguments.queries_file.has_value());
   Totals totals;
-  NPK_RETURN_IF_ERROR(
-      search_all(console, arguments, store, array, queries, known_labels, output, totals));
+  NPK_RETURN_IF_ERROR(search_all(console, arguments, store, array, queries, output, totals));
   output.finish(std::move(object), arguments.wants_stats ? json_stats(totals) : Json());
   if (arguments.wants_stats) print_stats(console, totals);
   return kSuccess;
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& value,
+                        const std::string& description) {
+  return app.add_option_function<std::string>(
+      name,
+      [&value, name](const std::string& text) {
+        double number = 0;
+        if (!CLI::detail::lexical_cast(text, number)) {
+          throw CLI::ValidationError(name, "'" + text + "' is no number");
+        }
+        value = number;
+      },
+      description);
 }
 
 std::string metric_names() {
@@ -272,13 +271,13 @@ void define_limits(CLI::App& app, Arguments& a) {
          },
          "Only these rows: 0,5,10:20, or an .npy file with a bool for each row or with row numbers")
       ->type_name("ROWS|FILE");
-  app.add_option("--min-score", a.options.min_score,
-                 "Only rows that score at least this, where larger is better; all of them without "
-                 "-k, the best k with it")
+  add_number(app, "--min-score", a.options.min_score,
+             "Only rows that score at least this, where larger is better; all of them without -k, "
+             "the best k with it")
       ->type_name("SCORE");
-  app.add_option("--max-distance", a.options.max_distance,
-                 "Only rows at most this far away, where smaller is better; all of them without "
-                 "-k, the best k with it")
+  add_number(app, "--max-distance", a.options.max_distance,
+             "Only rows at most this far away, where smaller is better; all of them without -k, "
+             "the best k with it")
       ->type_name("DISTANCE");
 }
 
@@ -293,8 +292,7 @@ Run define_search(CLI::App& app) {
   define_limits(app, a);
   add_count(app, "--threads", a.options.threads, "Threads to search with, 0 for all processors");
   add_count(app, "--batch", a.batch,
-            "Queries of --queries that one pass over the rows answers, from one committed state; "
-            "0 for all");
+            "Queries of --queries that one pass over the rows answers, 0 for all");
   app.add_flag("--jsonl", a.json_lines, "Print one JSON object for each query, one a line");
   app.add_flag("--stats", a.wants_stats,
                "Tell time, bytes, rows and SIMD target: on stderr, or in the JSON");

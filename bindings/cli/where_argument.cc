@@ -69,7 +69,6 @@ Result<Where> WhereArgument::resolve(uint64_t row_count) const {
     return std::move(where).status().with_path(file_);
   }
   NPK_ASSIGN_OR_RETURN(const std::vector<uint64_t> rows, rows_.numbers(row_count));
-  // Rather than a mask: rows that are appended before the search begins do no harm.
   return Where::rows({rows.begin(), rows.end()});
 }
 

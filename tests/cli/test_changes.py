@@ -32,6 +32,7 @@ def test_messages_go_to_stderr_and_say_what_happened(npk):
                             (["replace", "s.npk", "a", "b.npy", "--rows", "0"], "replaced 1 row"),
                             (["delete", "s.npk", "a", "--rows", ":2"], "deleted 2 rows of a"),
                             (["clone", "s.npk", "a", "c"], "cloned a to c"),
+                            (["compact", "s.npk", "c"], "c has no deleted rows"),
                             (["compact", "s.npk"], "compacted a: 32 B to 16 B"),
                             (["drop", "s.npk", "a"], "dropped 1 array")]:
         outcome = npk(*arguments)

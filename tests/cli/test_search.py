@@ -1,5 +1,7 @@
 """search: queries from files, rows and labels; what it prints; labels that do not fit."""
 
+import threading
+
 import numpy as np
 import pytest
 from conftest import FAILURE
@@ -97,6 +99,30 @@ def test_labels_must_be_as_many_as_rows(npk, store):
 def test_labels_that_are_no_text_are_refused(npk, store, labels, code, says):
     error = npk.refused("search", "s.npk", "v", "--row", "0", "--labels", labels, says=says)
     assert error["code"] == code
+
+
+def test_labels_are_of_the_rows_that_were_searched_whatever_is_deleted_meanwhile(npk):
+    count = 2_000
+    npk.imported("v", np.arange(count, dtype="f4")[:, None])
+    npk.write("names.txt", "".join(f"r{i}\n" for i in range(count)))
+    npk("import", "names.txt", "s.npk")
+    stop = threading.Event()
+
+    def delete():
+        while not stop.is_set():
+            npk("delete", "s.npk", "v,names", "--rows", "0")
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    try:
+        for i in range(30):
+            label = f"r{count - 1 - i}"
+            hits = npk.json("search", "s.npk", "v", "--like", label, "--labels", "names",
+                            "--metric", "l2", "-k", "1")["hits"]
+            assert (hits[0]["label"], hits[0]["score"]) == (label, 0)
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_changes_are_seen_at_once(npk, store):
