@@ -20,11 +20,10 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/store/store_handle.h"
-#include "io/sim_env.h"
 #include "npk/internal/text.h"
 #include "npk/store.h"
 #include "tests/support/child_process.h"
+#include "tests/support/simulated_store.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/support.h"
 
@@ -33,8 +32,6 @@ namespace {
 
 using io::SimDisk;
 using io::SimEnv;
-
-constexpr const char* kPath = "/s.npk";
 
 struct Operation {
   const char* name;
@@ -96,14 +93,6 @@ const std::vector<Operation>& operations() {
       {"checkpoint", [](ParallelIO& s) { return s.sync_metadata(); }},
   };
   return all;
-}
-
-StoreOptions options_of(Durability durability) {
-  StoreOptions options;
-  options.durability = durability;
-  options.lock_timeout_ms = 20;
-  options.log_bytes = 64u << 10;
-  return options;
 }
 
 /// All that a user can see of the store, as one text; or the error.
@@ -170,7 +159,8 @@ class Crashes {
   void make_base() {
     SimEnv env(SimDisk::make(random_()));
     {
-      NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, kPath, options_of(durability_)));
+      NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, testing::kSimulatedStore,
+                                                      testing::simulated_options(durability_)));
       const std::vector<float> b = floats(36, 1);
       const std::vector<uint8_t> c{1, 2, 3, 4, 5, 6};
       NPK_ASSERT_OK(store.save_arrays(
@@ -215,7 +205,8 @@ class Crashes {
 
   void follow(Course& course) const {
     SimEnv env(base_->after_kill());
-    NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, kPath, options_of(durability_)));
+    NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, testing::kSimulatedStore,
+                                                    testing::simulated_options(durability_)));
     for (size_t i = 0; i <= course.steps.size(); ++i) {
       NPK_ASSERT_OK_AND_ASSIGN(const std::string content, content_of(store));
       course.states.push_back(content);
@@ -228,7 +219,7 @@ class Crashes {
 
   /// How many steps were acknowledged before the process died.
   [[nodiscard]] size_t run_steps(SimEnv& env, const std::vector<size_t>& steps) const {
-    auto store = open_store(env, kPath, options_of(durability_));
+    auto store = open_store(env, testing::kSimulatedStore, testing::simulated_options(durability_));
     if (!store.is_ok()) return 0;
     size_t acknowledged = 0;
     for (const size_t step : steps) {
@@ -265,7 +256,9 @@ class Crashes {
     for (uint64_t stop = 0; !::testing::Test::HasFailure(); ++stop) {
       SimEnv recovering(disk->after_kill());
       recovering.arm({.at_call = stop, .calls = io::kChangingCalls});
-      open_store(recovering, kPath, options_of(durability_)).status().ignore();
+      open_store(recovering, testing::kSimulatedStore, testing::simulated_options(durability_))
+          .status()
+          .ignore();
       const bool is_over = !recovering.is_dead();
       recovering.kill();
       if (is_over) return;
@@ -281,23 +274,26 @@ class Crashes {
   void expect_state(const std::shared_ptr<SimDisk>& disk, bool is_exact) {
     SimEnv env(disk->after_kill());
     {
-      StoreOptions options = options_of(durability_);
+      StoreOptions options = testing::simulated_options(durability_);
       options.read_only = true;
-      NPK_ASSERT_OK_AND_ASSIGN(const auto store, open_store(env, kPath, options));
+      NPK_ASSERT_OK_AND_ASSIGN(const auto store,
+                               open_store(env, testing::kSimulatedStore, options));
       expect_content(store, is_exact);
     }
-    NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, kPath, options_of(durability_)));
+    NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, testing::kSimulatedStore,
+                                                    testing::simulated_options(durability_)));
     expect_content(store, is_exact);
     if (random_() % extent_.one_goes_on != 0 || ::testing::Test::HasFailure()) return;
     if (is_exact) {
-      EXPECT_EQ(testing::rows_damage(env, kPath), "");
+      EXPECT_EQ(testing::rows_damage(env, testing::kSimulatedStore), "");
     }
     // The store must go on: three operations, and a look at it from another process.
     for (const size_t step : {size_t{0}, size_t{9}, size_t{11}})
       NPK_ASSERT_OK(operations()[step].run(store));
     NPK_ASSERT_OK_AND_ASSIGN(const std::string after, content_of(store));
     NPK_ASSERT_OK(store.close());
-    NPK_ASSERT_OK_AND_ASSIGN(const auto again, open_store(env, kPath, options_of(durability_)));
+    NPK_ASSERT_OK_AND_ASSIGN(const auto again, open_store(env, testing::kSimulatedStore,
+                                                          testing::simulated_options(durability_)));
     NPK_ASSERT_OK_AND_ASSIGN(const std::string content, content_of(again));
     EXPECT_EQ(content, after);
   }

@@ -9,10 +9,9 @@
 
 #include "bindings/cli/torture/random_operations.h"
 #include "core/store/names.h"
-#include "core/store/store_handle.h"
-#include "io/sim_env.h"
 #include "npk/internal/text.h"
 #include "tests/support/child_process.h"
+#include "tests/support/simulated_store.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/support.h"
 
@@ -22,8 +21,6 @@ namespace {
 using internal::concat;
 using io::SimDisk;
 using io::SimEnv;
-
-constexpr const char* kPath = "/s.npk";
 
 /// Calls that can fail on a real machine: all but stores into mappings.
 constexpr io::SimCalls kFallibleCalls =
@@ -45,20 +42,12 @@ struct Progress {
   Status status;
 };
 
-StoreOptions options_of(Durability durability) {
-  StoreOptions options;
-  options.durability = durability;
-  options.log_bytes = 64 << 10;
-  options.lock_timeout_ms = 100;
-  return options;
-}
-
 const std::vector<int> kErrors = {EIO, ENOSPC, EDQUOT, EINTR};
 
 /// Temporary files in the store's directory.
 std::string temporary_files(SimEnv& env) {
   std::string text;
-  const auto names = env.list(kPath);
+  const auto names = env.list(kSimulatedStore);
   if (!names.is_ok()) return names.status().to_string();
   for (const std::string& name : *names) {
     if (name.ends_with(internal::kTemporarySuffix)) text += concat(' ', name);
@@ -82,7 +71,7 @@ class Simulated : public ::testing::Test {
     Model model;
     {
       SimEnv env(disk);
-      auto store = open_store(env, kPath, options_of(durability));
+      auto store = open_store(env, kSimulatedStore, simulated_options(durability));
       EXPECT_TRUE(store.is_ok()) << store.status().to_string();
       for (uint64_t i = 2 + random_.below(5); i > 0; --i) {
         const Operation operation = operations.next(model);
@@ -106,7 +95,7 @@ class Simulated : public ::testing::Test {
 
   static Progress run(SimEnv& env, const Workload& work) {
     Progress progress;
-    auto store = open_store(env, kPath, options_of(work.durability));
+    auto store = open_store(env, kSimulatedStore, simulated_options(work.durability));
     if (!store.is_ok()) return {0, store.status()};
     for (const Operation& operation : work.operations) {
       progress.status = perform(operation, *store);
@@ -122,7 +111,7 @@ class Simulated : public ::testing::Test {
   std::string finding(const std::shared_ptr<SimDisk>& disk, const Workload& work,
                       const Progress& progress) {
     SimEnv env(disk);
-    auto store = open_store(env, kPath, options_of(work.durability));
+    auto store = open_store(env, kSimulatedStore, simulated_options(work.durability));
     if (!store.is_ok()) return concat("open: ", store.status().to_string());
     const Model* found = &work.states[progress.acknowledged];
     std::string text = content_difference(*store, *found);
@@ -131,7 +120,7 @@ class Simulated : public ::testing::Test {
       const std::string other = content_difference(*store, *found);
       text = other.empty() ? "" : concat("neither before (", text, ") nor after (", other, ")");
     }
-    if (text.empty()) text = rows_damage(env, kPath);
+    if (text.empty()) text = rows_damage(env, kSimulatedStore);
     return text.empty() ? go_on(env, *store, *found) : text;
   }
 
@@ -148,7 +137,7 @@ class Simulated : public ::testing::Test {
     perform(operation, model);
     status = store.close();
     if (!status.is_ok()) return concat("then close: ", status.to_string());
-    auto again = open_store(env, kPath, options);
+    auto again = open_store(env, kSimulatedStore, options);
     if (!again.is_ok()) return concat("then open: ", again.status().to_string());
     const std::string text = content_difference(*again, model);
     if (!text.empty()) return concat("then, after ", to_string(operation), ": ", text);
@@ -198,7 +187,7 @@ class Simulated : public ::testing::Test {
     fault.effect = random_effect();
     fault.seed = random_.next();
     env.arm(fault);
-    open_store(env, kPath, options_of(work.durability)).status().ignore();
+    open_store(env, kSimulatedStore, simulated_options(work.durability)).status().ignore();
     env.kill();
     if (!cuts) return env.disk()->after_kill();
     std::mt19937_64 chance(random_.next());
@@ -267,7 +256,7 @@ TEST_F(Simulated, CutOffFromPowerInModeProcessItOpensAndEveryArrayCanBeRead) {
       std::mt19937_64 chance(random_.next());
       for (const io::PowerCut& cut : dead->power_cuts(8, chance)) {
         SimEnv env(dead->after_power_cut(cut));
-        auto store = open_store(env, kPath, options_of(work.durability));
+        auto store = open_store(env, kSimulatedStore, simulated_options(work.durability));
         std::string text = store.is_ok() ? "" : store.status().to_string();
         if (store.is_ok()) {
           const auto model = read_model(*store);
@@ -331,7 +320,7 @@ TEST_F(Simulated, WhateverCallFailsItSaysSoAndTheStoreIsAsBeforeOrAsAfter) {
           concat("call ", call, " of ", calls, " failed with errno ", fault.error_number,
                  fault.repeat == 1 ? "" : ", and all after it", ", ", describe(work));
       Progress progress;
-      auto store = open_store(env, kPath, options_of(work.durability));
+      auto store = open_store(env, kSimulatedStore, simulated_options(work.durability));
       progress.status = store.is_ok() ? Status() : store.status();
       while (progress.status.is_ok() && progress.acknowledged < work.operations.size()) {
         progress.status = perform(work.operations[progress.acknowledged], *store);

@@ -9,9 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "core/store/store_handle.h"
-#include "io/sim_env.h"
 #include "npk/internal/text.h"
+#include "tests/support/simulated_store.h"
 #include "tests/support/store_compare.h"
 #include "tests/support/support.h"
 
@@ -21,8 +20,6 @@ namespace {
 using io::SimDisk;
 using io::SimEnv;
 using testing::Model;
-
-constexpr const char* kPath = "/s.npk";
 
 ArrayView floats(uint64_t rows, float first) {
   auto values = std::make_shared<std::vector<float>>();
@@ -54,26 +51,20 @@ const std::vector<std::function<Status(ParallelIO&)>>& steps() {
   return all;
 }
 
-StoreOptions options_of(Durability durability) {
-  StoreOptions options;
-  options.durability = durability;
-  options.lock_timeout_ms = 20;
-  options.log_bytes = 64u << 10;
-  return options;
-}
-
 class SimulatedSnapshot : public ::testing::TestWithParam<Durability> {
  protected:
   /// A store, the models of it after each step, and the snapshot's model, which is the first.
   void SetUp() override {
     SimEnv env(SimDisk::make(testing::test_seed()));
     {
-      NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, kPath, options_of(GetParam())));
+      NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(env, testing::kSimulatedStore,
+                                                      testing::simulated_options(GetParam())));
       NPK_ASSERT_OK(store.save_arrays({{"a", floats(12, 1)}, {"b", floats(4, 50)}}));
     }
     base_ = env.disk()->after_kill();
     SimEnv whole(base_->after_kill());
-    NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(whole, kPath, options_of(GetParam())));
+    NPK_ASSERT_OK_AND_ASSIGN(auto store, open_store(whole, testing::kSimulatedStore,
+                                                    testing::simulated_options(GetParam())));
     for (size_t i = 0;; ++i) {
       NPK_ASSERT_OK_AND_ASSIGN(models_.emplace_back(), testing::read_model(store));
       if (i == steps().size()) break;
@@ -84,9 +75,9 @@ class SimulatedSnapshot : public ::testing::TestWithParam<Durability> {
   /// One run; `fault` strikes the first writer. Returns whether it did.
   bool run(const io::SimFault& fault, bool is_reader_writable) {
     SimEnv reading(base_->after_kill());
-    StoreOptions options = options_of(GetParam());
+    StoreOptions options = testing::simulated_options(GetParam());
     options.read_only = !is_reader_writable;
-    auto reader = open_store(reading, kPath, options);
+    auto reader = open_store(reading, testing::kSimulatedStore, options);
     EXPECT_TRUE(reader.is_ok()) << reader.status().to_string();
     auto snapshot = reader->snapshot();
     EXPECT_TRUE(snapshot.is_ok()) << snapshot.status().to_string();
@@ -97,7 +88,8 @@ class SimulatedSnapshot : public ::testing::TestWithParam<Durability> {
     {
       SimEnv writing(reading.disk());
       writing.arm(fault);
-      auto store = open_store(writing, kPath, options_of(GetParam()));
+      auto store =
+          open_store(writing, testing::kSimulatedStore, testing::simulated_options(GetParam()));
       for (; store.is_ok() && acknowledged < steps().size(); ++acknowledged) {
         if (!steps()[acknowledged](*store).is_ok() || writing.is_dead()) break;
       }
@@ -106,7 +98,7 @@ class SimulatedSnapshot : public ::testing::TestWithParam<Durability> {
       expect_snapshot(*snapshot, "after the fault");
     }
     SimEnv next(reading.disk());
-    auto store = open_store(next, kPath, options_of(GetParam()));
+    auto store = open_store(next, testing::kSimulatedStore, testing::simulated_options(GetParam()));
     EXPECT_TRUE(store.is_ok()) << store.status().to_string();
     if (!store.is_ok()) return has_struck;
     if (GetParam() != Durability::kNone) {
@@ -131,7 +123,7 @@ class SimulatedSnapshot : public ::testing::TestWithParam<Durability> {
   }
 
   static void expect_nothing_left(SimEnv& env, const ParallelIO& store) {
-    NPK_ASSERT_OK_AND_ASSIGN(const auto names, env.list(kPath));
+    NPK_ASSERT_OK_AND_ASSIGN(const auto names, env.list(testing::kSimulatedStore));
     NPK_ASSERT_OK_AND_ASSIGN(const auto arrays, store.list_arrays());
     size_t rows = 0;
     for (const std::string& name : names) {
