@@ -11,12 +11,10 @@
 // Prints a table; OUT gets a list of {suite, name, value, unit, floor, ratio, bar, holds}.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
@@ -24,58 +22,12 @@
 #include <unistd.h>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "benches/search/probes.h"
+#include "benches/search/ratios.h"
 #include "npk/npk.h"
 
 namespace npk {
 namespace {
-
-struct Settings {
-  bool is_quick = false;
-  std::string json_path;
-  std::string filter;
-};
-
-struct Row {
-  std::string name;
-  double milliseconds;
-  double floor_milliseconds;
-  double bar;  // Least ratio of the floor to the time; 0: none.
-  [[nodiscard]] double ratio() const { return floor_milliseconds / milliseconds; }
-};
-
-double milliseconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
-
-/// Runs scan and floor in turn and keeps the pair whose ratio is the median one.
-Row measure(const std::string& name, int rounds, double bar, const std::function<void()>& scan,
-            const std::function<void()>& floor) {
-  scan();
-  floor();
-  std::vector<double> scans;
-  std::vector<double> ratios;
-  for (int i = 0; i < rounds; ++i) {
-    const double before = milliseconds_of(floor);
-    const double taken = milliseconds_of(scan);
-    const double after = milliseconds_of(floor);
-    scans.push_back(taken);
-    ratios.push_back((before + after) / 2 / taken);
-  }
-  const double typical = median(scans);
-  return {name, typical, typical * median(ratios), bar};
-}
 
 /// Searches of one query, told for one thread and for all processors.
 struct Workload {
@@ -125,7 +77,7 @@ Array random_array(DType dtype, uint64_t rows, uint64_t dims) {
 
 class Bench {
  public:
-  explicit Bench(Settings settings) : settings_(std::move(settings)) {
+  explicit Bench(const Settings& settings) : settings_(settings), ratios_(settings) {
     directory_ =
         std::filesystem::temp_directory_path() / ("npk-search-bench-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory_);
@@ -144,8 +96,8 @@ class Bench {
              std::to_string(threads) + "T, " + where;
     };
     const auto is_wanted_of = [&](Metric metric, uint32_t threads) {
-      return is_wanted(name_of(metric, threads, "memory")) ||
-             (workload.is_stored && is_wanted(name_of(metric, threads, "store")));
+      return ratios_.wants(name_of(metric, threads, "memory")) ||
+             (workload.is_stored && ratios_.wants(name_of(metric, threads, "store")));
     };
     const bool has_wanted = std::any_of(
         workload.metrics.begin(), workload.metrics.end(),
@@ -200,9 +152,9 @@ class Bench {
         NPK_RETURN_IF_ERROR(add(
             name, 0, [&] { read_all(base.data(), selected * base.row_bytes(), threads); },
             [&] { return VectorEngine().top_k(base, query, options).status(); }));
-        if (!is_wanted(name)) continue;
-        Row& row = rows_.back();
-        row.bar = row.floor_milliseconds / (1.15 * row.floor_milliseconds + 1);
+        if (!ratios_.wants(name)) continue;
+        Ratios::Row& row = ratios_.last();
+        row.bar = row.floor_milliseconds() / (1.15 * row.floor_milliseconds() + 1);
       }
     }
     return {};
@@ -260,35 +212,9 @@ class Bench {
     return {};
   }
 
-  Status report() {
-    std::printf("target %s, %u processors; ratio = floor / time\n",
-                std::string(simd_target()).c_str(), std::thread::hardware_concurrency());
-    auto list = nlohmann::json::array();
-    for (const Row& row : rows_) {
-      const bool holds = row.ratio() >= row.bar;
-      const nlohmann::json bar = row.bar > 0 ? nlohmann::json(row.bar) : nlohmann::json();
-      std::printf("%-50s %9.3f ms  floor %9.3f ms  ratio %.3f  bar %.2f  %s\n", row.name.c_str(),
-                  row.milliseconds, row.floor_milliseconds, row.ratio(), row.bar,
-                  holds ? "holds" : "MISSED");
-      list.push_back({{"suite", "search"},
-                      {"name", row.name},
-                      {"value", row.milliseconds},
-                      {"unit", "ms"},
-                      {"floor", row.floor_milliseconds},
-                      {"ratio", row.ratio()},
-                      {"bar", bar},
-                      {"holds", holds}});
-    }
-    if (settings_.json_path.empty()) return {};
-    std::ofstream out(settings_.json_path);
-    out << list.dump(1) << '\n';
-    return out.good() ? Status() : Status::io_error("cannot write").with_path(settings_.json_path);
-  }
+  Status report() const { return ratios_.report("search"); }
 
  private:
-  [[nodiscard]] bool is_wanted(const std::string& name) const {
-    return name.find(settings_.filter) != std::string::npos;
-  }
   static std::string many_name(const Array& base, uint64_t count, Metric metric,
                                const std::string& what, uint32_t threads) {
     return std::to_string(count) + (count == 1 ? " query, " : " queries, ") +
@@ -299,19 +225,23 @@ class Bench {
 
   Status add(const std::string& name, double bar, const std::function<void()>& floor,
              const std::function<Status()>& search) {
-    if (!is_wanted(name)) return {};
+    if (!ratios_.wants(name)) return {};
     Status failure;
     const auto scan = [&] {
       Status status = search();
       if (!status.is_ok()) failure = std::move(status);
     };
-    rows_.push_back(measure(name, settings_.is_quick ? 11 : 31, bar, scan, floor));
+    scan();
+    floor();
+    ratios_.measure(
+        name, settings_.is_quick ? 11 : 31, bar, [&] { return milliseconds_of(scan); },
+        [&] { return milliseconds_of(floor); });
     return failure;
   }
 
   Settings settings_;
   std::filesystem::path directory_;
-  std::vector<Row> rows_;
+  Ratios ratios_;
 };
 
 /// Every element type, of short rows and of long ones.
@@ -353,22 +283,4 @@ Status run(const Settings& settings) {
 }  // namespace
 }  // namespace npk
 
-int main(int argc, char** argv) {
-  npk::Settings settings;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--quick") {
-      settings.is_quick = true;
-    } else if (argument == "--json" && i + 1 < argc) {
-      settings.json_path = argv[++i];
-    } else if (argument == "--filter" && i + 1 < argc) {
-      settings.filter = argv[++i];
-    } else {
-      std::fprintf(stderr, "usage: search_bench [--quick] [--json OUT] [--filter SUBSTRING]\n");
-      return 2;
-    }
-  }
-  const npk::Status status = npk::run(settings);
-  if (!status.is_ok()) std::fprintf(stderr, "search_bench: %s\n", status.to_string().c_str());
-  return status.is_ok() ? 0 : 1;
-}
+int main(int argc, char** argv) { return npk::run_bench(argc, argv, "search_bench", npk::run); }

@@ -10,12 +10,10 @@
 //   stream_bench [--quick] [--json OUT] [--filter SUBSTRING]
 //
 // Prints a table; OUT gets a list of {suite, name, value, unit, floor, ratio, bar, holds}.
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
@@ -25,9 +23,9 @@
 #include <vector>
 
 #include <liburing.h>
-#include <nlohmann/json.hpp>
 
 #include "benches/search/probes.h"
+#include "benches/search/ratios.h"
 #include "npk/npk.h"
 
 namespace npk {
@@ -37,35 +35,6 @@ constexpr uint64_t kDims = 128;
 constexpr uint64_t kPieceRows = 1u << 17;  // 64 MiB.
 constexpr uint64_t kReadBytes = 1u << 20;
 constexpr unsigned kDepth = 8;
-
-struct Settings {
-  bool is_quick = false;
-  std::string json_path;
-  std::string filter;
-};
-
-struct Row {
-  std::string name;
-  double milliseconds;
-  double floor_milliseconds;
-  double bar;  // Least ratio of the floor to the time; 0: none.
-  [[nodiscard]] double ratio() const { return floor_milliseconds / milliseconds; }
-};
-
-using Timed = std::function<double()>;  // Milliseconds.
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-double milliseconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
 
 /// Stops the bench: a figure that was measured wrong is worse than none.
 void require(bool is_true, const char* what) {
@@ -128,7 +97,7 @@ void read_by_mapping(const std::string& path, uint64_t bytes, uint32_t threads) 
 
 class Bench {
  public:
-  explicit Bench(Settings settings) : settings_(std::move(settings)) {
+  explicit Bench(const Settings& settings) : settings_(settings), ratios_(settings) {
     directory_ =
         std::filesystem::temp_directory_path() / ("npk-stream-bench-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory_);
@@ -165,29 +134,7 @@ class Bench {
     return {};
   }
 
-  Status report() {
-    std::printf("target %s, %u processors; ratio = floor / time\n",
-                std::string(simd_target()).c_str(), std::thread::hardware_concurrency());
-    auto list = nlohmann::json::array();
-    for (const Row& row : rows_) {
-      const bool holds = row.ratio() >= row.bar;
-      std::printf("%-58s %9.3f ms  floor %9.3f ms  ratio %.3f  bar %.2f  %s\n", row.name.c_str(),
-                  row.milliseconds, row.floor_milliseconds, row.ratio(), row.bar,
-                  holds ? "holds" : "MISSED");
-      list.push_back({{"suite", "stream"},
-                      {"name", row.name},
-                      {"value", row.milliseconds},
-                      {"unit", "ms"},
-                      {"floor", row.floor_milliseconds},
-                      {"ratio", row.ratio()},
-                      {"bar", row.bar > 0 ? nlohmann::json(row.bar) : nlohmann::json()},
-                      {"holds", holds}});
-    }
-    if (settings_.json_path.empty()) return {};
-    std::ofstream out(settings_.json_path);
-    out << list.dump(1) << '\n';
-    return out.good() ? Status() : Status::io_error("cannot write").with_path(settings_.json_path);
-  }
+  Status report() const { return ratios_.report("stream"); }
 
  private:
   [[nodiscard]] std::string path() const { return (directory_ / "s.npk").string(); }
@@ -195,9 +142,6 @@ class Bench {
   [[nodiscard]] std::string name(uint32_t threads, const std::string& what) const {
     return std::to_string(bytes_ >> 30) + " GiB of 128 float32, dot top-10, " +
            std::to_string(threads) + "T, " + what;
-  }
-  [[nodiscard]] bool is_wanted(const std::string& name) const {
-    return name.find(settings_.filter) != std::string::npos;
   }
   void search(const ParallelIO& store, uint32_t threads) const {
     const SearchOptions options = {.metric = Metric::kDot, .threads = threads};
@@ -208,16 +152,16 @@ class Bench {
 
   Status run_hot(uint32_t threads) {
     const std::string row = name(threads, "hot, against the memory");
-    if (!is_wanted(row)) return {};
+    if (!ratios_.wants(row)) return {};
     NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open(path()));
     NPK_ASSIGN_OR_RETURN(const ArrayView view, store.get_array_view("rows"));
-    const Timed floor = [&] {
+    const Ratios::Timed floor = [&] {
       return milliseconds_of([&] { read_all(view.data(), view.size_bytes(), threads); });
     };
-    const Timed timed = [&] { return milliseconds_of([&] { search(store, threads); }); };
+    const Ratios::Timed timed = [&] { return milliseconds_of([&] { search(store, threads); }); };
     floor();
     timed();
-    add(row, settings_.is_quick ? 11 : 31, threads > 1 ? 0.95 : 0.90, timed, floor);
+    ratios_.measure(row, settings_.is_quick ? 11 : 31, threads > 1 ? 0.95 : 0.90, timed, floor);
     return {};
   }
 
@@ -236,36 +180,21 @@ class Bench {
         return taken;
       };
     };
-    const Timed raw = [&] {
+    const Ratios::Timed raw = [&] {
       drop_pages(file_);
       return milliseconds_of([&] { read_by_uring(file_, bytes_); });
     };
-    const Timed mapped = [&] {
+    const Ratios::Timed mapped = [&] {
       drop_pages(file_);
       return milliseconds_of([&] { read_by_mapping(file_, bytes_, threads); });
     };
     const int rounds = settings_.is_quick ? 5 : 11;
-    if (is_wanted(raw_row)) add(raw_row, rounds, has_bars ? 0.95 : 0, cold_search("auto"), raw);
-    if (is_wanted(mapped_row)) {
-      add(mapped_row, rounds, has_bars ? 1.5 : 0, cold_search("auto"), mapped);
+    if (ratios_.wants(raw_row))
+      ratios_.measure(raw_row, rounds, has_bars ? 0.95 : 0, cold_search("auto"), raw);
+    if (ratios_.wants(mapped_row)) {
+      ratios_.measure(mapped_row, rounds, has_bars ? 1.5 : 0, cold_search("auto"), mapped);
     }
-    if (is_wanted(pread_row)) add(pread_row, rounds, 0, cold_search("pread"), raw);
-  }
-
-  /// Runs both in turn and keeps the median ratio.
-  void add(const std::string& name, int rounds, double bar, const Timed& timed,
-           const Timed& floor) {
-    std::vector<double> times;
-    std::vector<double> ratios;
-    for (int i = 0; i < rounds; ++i) {
-      const double before = floor();
-      const double taken = timed();
-      const double after = floor();
-      times.push_back(taken);
-      ratios.push_back((before + after) / 2 / taken);
-    }
-    const double typical = median(times);
-    rows_.push_back({name, typical, typical * median(ratios), bar});
+    if (ratios_.wants(pread_row)) ratios_.measure(pread_row, rounds, 0, cold_search("pread"), raw);
   }
 
   Settings settings_;
@@ -273,7 +202,7 @@ class Bench {
   std::string file_;
   uint64_t bytes_ = 0;
   std::vector<float> query_;
-  std::vector<Row> rows_;
+  Ratios ratios_;
 };
 
 Status run(const Settings& settings) {
@@ -286,22 +215,4 @@ Status run(const Settings& settings) {
 }  // namespace
 }  // namespace npk
 
-int main(int argc, char** argv) {
-  npk::Settings settings;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--quick") {
-      settings.is_quick = true;
-    } else if (argument == "--json" && i + 1 < argc) {
-      settings.json_path = argv[++i];
-    } else if (argument == "--filter" && i + 1 < argc) {
-      settings.filter = argv[++i];
-    } else {
-      std::fprintf(stderr, "usage: stream_bench [--quick] [--json OUT] [--filter SUBSTRING]\n");
-      return 2;
-    }
-  }
-  const npk::Status status = npk::run(settings);
-  if (!status.is_ok()) std::fprintf(stderr, "stream_bench: %s\n", status.to_string().c_str());
-  return status.is_ok() ? 0 : 1;
-}
+int main(int argc, char** argv) { return npk::run_bench(argc, argv, "stream_bench", npk::run); }
