@@ -16,6 +16,7 @@
 #include "bindings/python/reading.h"
 #include "bindings/python/selection.h"
 #include "bindings/python/store_docs.h"
+#include "npk/internal/text.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -29,19 +30,31 @@ struct NamedArrays {
   std::vector<BorrowedArray> arrays;
 };
 
+std::string name_from(nb::handle name) {
+  if (!PyUnicode_Check(name.ptr())) {
+    throw_python(PyExc_TypeError, "an array's name is a str, not " + text_of(name.type()));
+  }
+  Py_ssize_t length = 0;
+  const char* const text = PyUnicode_AsUTF8AndSize(name.ptr(), &length);
+  if (text == nullptr) throw nb::python_error();
+  return {text, static_cast<size_t>(length)};
+}
+
 NamedArrays named_arrays(const nb::dict& arrays) {
   NamedArrays named;
   named.arrays.reserve(arrays.size());
   for (const auto [name, array] : arrays) {
-    named.names.push_back(nb::cast<std::string>(name));
+    named.names.push_back(name_from(name));
     named.arrays.emplace_back(array);
   }
   return named;
 }
 
 std::vector<std::string> names_from(nb::handle names) {
-  if (PyUnicode_Check(names.ptr())) return {nb::cast<std::string>(names)};
-  return nb::cast<std::vector<std::string>>(names);
+  if (PyUnicode_Check(names.ptr())) return {name_from(names)};
+  std::vector<std::string> list;
+  for (const nb::handle name : nb::iter(names)) list.push_back(name_from(name));
+  return list;
 }
 
 Durability durability_from(const std::string& mode) {
@@ -124,8 +137,15 @@ nb::object view(const Store& self, const std::string& name) {
   return to_numpy(value(unlocked([&] { return self.io.get_array_view(name); })));
 }
 
+uint64_t row_count(const std::vector<RowRun>& runs) {
+  uint64_t count = 0;
+  for (const RowRun& run : runs) count += run.end - run.begin;
+  return count;
+}
+
 nb::object rows_of(const std::vector<RowRun>& runs) {
   std::vector<uint64_t> rows;
+  rows.reserve(row_count(runs));
   for (const RowRun& run : runs) {
     for (uint64_t row = run.begin; row < run.end; ++row) rows.push_back(row);
   }
@@ -182,7 +202,11 @@ void register_metadata(nb::module_& module) {
       .def_ro("rows_file", &ArrayMetadata::rows_file, "Raw file inside the store's directory.")
       .def_ro("created_us", &ArrayMetadata::created_us, "Microseconds since 1970.")
       .def_ro("modified_us", &ArrayMetadata::modified_us,
-              "Microseconds since 1970, of the last commit that touched the array.");
+              "Microseconds since 1970, of the last commit that touched the array.")
+      .def("__repr__", [](const ArrayMetadata& m) {
+        return internal::concat("npk.ArrayMetadata('", m.name, "', ", dtype_name(m.dtype), ' ',
+                                shape_to_string(m.shape), ")");
+      });
 }
 
 void register_changes(nb::module_& module) {
@@ -198,7 +222,14 @@ void register_changes(nb::module_& module) {
       .def_prop_ro(
           "deleted", [](const RowChanges& self) { return rows_of(self.deleted); },
           "Rows that were deleted, ascending, by their numbers as of the commit asked for.",
-          nb::sig("def deleted(self) -> numpy.typing.NDArray[numpy.uint64]"));
+          nb::sig("def deleted(self) -> numpy.typing.NDArray[numpy.uint64]"))
+      .def("__repr__", [](const RowChanges& self) {
+        return internal::concat("npk.RowChanges(commit_number=", self.commit_number,
+                                ", rows=", self.rows,
+                                ", everything=", self.everything ? "True" : "False",
+                                ", changed=", row_count(self.changed),
+                                " rows, deleted=", row_count(self.deleted), " rows)");
+      });
 }
 
 void register_snapshot(nb::module_& module) {
@@ -215,7 +246,10 @@ void register_snapshot(nb::module_& module) {
           nb::sig("def __exit__(self, *exception) -> None"))
       .def_prop_ro(
           "commit_number", [](const Snapshot& self) { return self.io.commit_number(); },
-          "As of which it is; 0 when closed.");
+          "As of which it is; 0 when closed.")
+      .def("__repr__", [](const Snapshot& self) {
+        return internal::concat("npk.Snapshot(commit_number=", self.io.commit_number(), ")");
+      });
   register_reading(snapshot);
 }
 
@@ -265,6 +299,10 @@ void register_batch(nb::module_& module) {
           nb::sig("def set_attributes(self, name: str, "
                   "attributes: dict[str, typing.Any]) -> None"))
       .def("__len__", [](const Batch& self) { return self.operations.size(); })
+      .def("__repr__",
+           [](const Batch& self) {
+             return internal::concat("npk.Batch(operations=", self.operations.size(), ")");
+           })
       .def("commit", &commit_batch, "Commits what was collected, and begins anew.")
       .def(
           "__enter__", [](nb::handle self) { return nb::borrow(self); },

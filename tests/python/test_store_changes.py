@@ -172,3 +172,28 @@ def test_threads_read_while_another_writes(store, rows):
     for thread in threads:
         thread.join()
     assert not failures and store.shape("a") == (120, 3)
+
+
+@pytest.mark.parametrize("name", [5, None, b"a", ("a",)])
+def test_a_name_that_is_no_text_is_a_type_error(store, rows, name):
+    for call in (lambda: store.save({name: rows}), lambda: store.append({name: rows}),
+                 lambda: store.drop([name])):
+        with pytest.raises(TypeError, match="an array's name is a str, not <class"):
+            call()
+    with pytest.raises(UnicodeEncodeError):
+        store.save({"\udcff": rows})
+    assert list(store) == ["a"]
+
+
+def test_what_is_printed_tells_what_it_is(store, rows):
+    since = store.commit_number
+    store.append({"a": rows[:2]})
+    assert repr(store.metadata("a")) == "npk.ArrayMetadata('a', float32 (22, 3))"
+    assert repr(store.rows_changed_since("a", since)) == (
+        f"npk.RowChanges(commit_number={store.commit_number}, rows=22, everything=False, "
+        "changed=2 rows, deleted=0 rows)")
+    with store.snapshot() as snapshot:
+        assert repr(snapshot) == f"npk.Snapshot(commit_number={store.commit_number})"
+    batch = store.batch()
+    batch.drop("a", [0])
+    assert repr(batch) == "npk.Batch(operations=1)"

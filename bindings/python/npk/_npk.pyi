@@ -60,6 +60,8 @@ class ArrayMetadata:
     def modified_us(self) -> int:
         """Microseconds since 1970, of the last commit that touched the array."""
 
+    def __repr__(self) -> str: ...
+
 class RowChanges:
     """
     What has happened to the rows of an array since a commit.
@@ -96,6 +98,8 @@ class RowChanges:
         Rows that were deleted, ascending, by their numbers as of the commit asked for.
         """
 
+    def __repr__(self) -> str: ...
+
 class RowStream:
     """The blocks of a stream()."""
 
@@ -122,6 +126,8 @@ class Snapshot:
     @property
     def commit_number(self) -> int:
         """As of which it is; 0 when closed."""
+
+    def __repr__(self) -> str: ...
 
     def load(self, name: str) -> numpy.ndarray:
         """
@@ -195,6 +201,8 @@ class Batch:
         """Replaces the array's attributes."""
 
     def __len__(self) -> int: ...
+
+    def __repr__(self) -> str: ...
 
     def commit(self) -> None:
         """Commits what was collected, and begins anew."""
