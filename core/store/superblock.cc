@@ -96,9 +96,15 @@ Result<SuperblockRead> read_superblock(io::Env& env, const std::string& path) {
           std::move(decoded).status().with_path(path).with_offset(slot * kSlotBytes));
     }
   }
-  for (const Status& damage : read.damaged_slots) {
+  for (Status& damage : read.damaged_slots) {
     // A newer version's slot is not damage to be worked around.
-    if (damage.code() == StatusCode::kUnsupported || !best) return damage;
+    if (damage.code() == StatusCode::kUnsupported) return damage;
+    if (!best) {
+      return std::move(damage).with_context(
+          "neither slot of STORE can be read; restore it from a backup");
+    }
+    damage = std::move(damage).with_context(
+        "the other slot serves, and the next two checkpoints write this one anew");
   }
   read.superblock = *best;
   return read;

@@ -131,6 +131,7 @@ class Verifier {
     for (const auto& [name, state] : catalog) {
       if (state->sums == nullptr || has_no_file(*state)) continue;
       NPK_RETURN_IF_ERROR(compare_rows_of(state, count));
+      report_.checked_bytes += state->size_bytes();
     }
     return {};
   }
@@ -237,7 +238,6 @@ class Verifier {
                      .with_offset(info->size_bytes);
       }
       if (!damage.is_ok()) add(std::move(damage).with_path(state->file->path()), name);
-      report_.checked_bytes += info->size_bytes;
     }
   }
 

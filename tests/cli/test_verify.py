@@ -62,7 +62,23 @@ def test_a_flipped_bit_of_rows_with_checksums_is_named(npk):
     assert (damage["array"], damage["rows"], damage["offset_bytes"]) == ("a", [1638, 3277], 65536)
     assert not answer["quick"]
     assert "rows 1638 to 3276" in npk("verify", "s.npk", code=INTEGRITY).out
-    assert npk.json("verify", "s.npk", "--quick")["clean"]
+    quick = npk.json("verify", "s.npk", "--quick")
+    assert quick["clean"] and quick["checked_bytes"] < 100_000 < answer["checked_bytes"]
+
+
+def test_damage_of_store_says_what_to_do(npk):
+    npk.imported("a", np.arange(3))
+    store = npk.folder / "s.npk" / "STORE"
+    content = bytearray(store.read_bytes())
+    content[100] ^= 1
+    store.write_bytes(content)
+    out = npk("verify", "s.npk", code=INTEGRITY).out
+    assert "STORE at byte 0: the other slot serves" in out
+    assert npk.json("ls", "s.npk")["arrays"][0]["name"] == "a"
+    content[4196] ^= 1
+    store.write_bytes(content)
+    assert "restore it from a backup" in npk("verify", "s.npk", code=INTEGRITY).out
+    npk.refused("ls", "s.npk", code=INTEGRITY, says="restore it from a backup")
 
 
 def test_checksums_are_none_or_block(npk):
