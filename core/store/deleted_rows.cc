@@ -62,7 +62,7 @@ std::array<size_t, kLanes> last_up_to(size_t size, const std::array<uint64_t, kL
 void DeletedRows::Block::recount() noexcept {
   count = 0;
   for (size_t word = 0; word < deleted.size(); ++word) {
-    before[word] = static_cast<uint16_t>(count);
+    if (word % 2 == 0) before[word / 2] = static_cast<uint16_t>(count);
     count += static_cast<uint32_t>(std::popcount(deleted[word]));
   }
 }
@@ -111,7 +111,9 @@ uint64_t DeletedRows::logical(uint64_t physical) const noexcept {
   if (entry->index != physical / kBlockRows) return physical - entry->before - block.count;
   const uint64_t row = physical % kBlockRows;
   const uint64_t word = row / 64;
-  return physical - entry->before - block.before[word] -
+  const uint64_t first_word = word % 2 == 0 ? 0 : block.deleted[word - 1];
+  return physical - entry->before - block.before[word / 2] -
+         static_cast<uint64_t>(std::popcount(first_word)) -
          static_cast<uint64_t>(std::popcount(block.deleted[word] & mask_below(row % 64)));
 }
 
@@ -129,16 +131,19 @@ void DeletedRows::to_physical(uint64_t* rows) const noexcept {
     block[lane] = entries_[entry[lane]].block.get();
     wanted[lane] -= live_before_entry(lane, entry[lane]);  // Wraps round before the first one.
   }
-  const auto live_before_word = [&](size_t lane, size_t word) {
-    return word * 64 - block[lane]->before[word];
+  const auto live_before_pair = [&](size_t lane, size_t pair) {
+    return pair * 128 - block[lane]->before[pair];
   };
-  const auto word = last_up_to(kBlockWords, wanted, live_before_word);
+  const auto pair = last_up_to(kBlockWords / 2, wanted, live_before_pair);  // Of words.
   for (size_t lane = 0; lane < kLanes; ++lane) {
     const Entry& at = entries_[entry[lane]];
     if (wanted[lane] < kBlockRows - at.block->count) {
-      const uint64_t rest = wanted[lane] - live_before_word(lane, word[lane]);
-      rows[lane] = at.index * kBlockRows + word[lane] * 64 +
-                   select_zero(at.block->deleted[word[lane]], rest);
+      const uint64_t* const words = at.block->deleted.data() + pair[lane] * 2;
+      const uint64_t rest = wanted[lane] - live_before_pair(lane, pair[lane]);
+      const uint64_t live_in_first = 64 - static_cast<uint64_t>(std::popcount(words[0]));
+      const uint64_t is_second = rest >= live_in_first ? 1 : 0;
+      rows[lane] = at.index * kBlockRows + pair[lane] * 128 + is_second * 64 +
+                   select_zero(words[is_second], rest - is_second * live_in_first);
     } else if (rows[lane] >= live_before_entry(lane, entry[lane])) {
       rows[lane] += at.before + at.block->count;
     }

@@ -65,7 +65,7 @@ class DeletedRows {
   /// Portable 64-bit roaring bytes of the whole set.
   [[nodiscard]] std::vector<std::byte> encode() const;
   /// Errors: Corruption (with the offset) for bytes that are no valid bitmap, or rows at or beyond
-  /// row_count. Takes memory for the blocks that the bytes name, 10 KB each, whatever row_count is.
+  /// row_count. Takes memory for the blocks that the bytes name, 9 KB each, whatever row_count is.
   static Result<std::shared_ptr<const DeletedRows>> decode(std::span<const std::byte> bytes,
                                                            uint64_t row_count) {
     return DeletedRows().with_encoded(bytes, row_count);
@@ -74,7 +74,7 @@ class DeletedRows {
  private:
   struct Block {
     std::array<uint64_t, kBlockRows / 64> deleted{};  // Bit set: deleted.
-    std::array<uint16_t, kBlockRows / 64> before{};   // Deleted rows of the block before 64 i.
+    std::array<uint16_t, kBlockRows / 128> before{};  // Deleted rows of the block before 128 i.
     uint32_t count = 0;
     void recount() noexcept;
   };
