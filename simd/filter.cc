@@ -102,25 +102,16 @@ HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
 template <typename T>
 void filter(const float* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
   const size_t lanes = hn::Lanes(DF());
-  const auto* const rows = reinterpret_cast<const T*>(block.rows);
-  const size_t dims = block.dims;
-  const uint64_t* const numbers = block.numbers;
-  const size_t row_bytes = dims * sizeof(T);
-  const size_t ahead = scattered_rows_ahead(row_bytes);
-  const size_t last = block.count == 0 ? 0 : block.count - 1;
-  const T* const end = rows + ((numbers == nullptr ? last : numbers[last]) + 1) * dims;
+  const T* const end = end_of<T>(block);
   HWY_ALIGN float dots[kMaxLanes * kMaxLanes] = {};
   HWY_ALIGN float squares[kMaxLanes * kMaxLanes] = {};
   for (size_t first = 0; first < block.count; first += lanes) {
     // Of the last rows, fewer than a vector has lanes, whatever was there before fills the rest.
     const size_t count = HWY_MIN(block.count - first, lanes);
     for (size_t r = 0; r < count; ++r) {
-      const size_t i = first + r;
-      if (numbers != nullptr && i + ahead < block.count) {
-        prefetch_row(rows + numbers[i + ahead] * dims, row_bytes);
-      }
-      const T* row = rows + (numbers == nullptr ? i : numbers[i]) * dims;
-      add_row(row, query, block, end, dots + r * lanes, squares + r * lanes);
+      prefetch_scattered<T>(block, first + r);
+      add_row(row_of<T>(block, first + r), query, block, end, dots + r * lanes,
+              squares + r * lanes);
     }
     const uint64_t rejected =
         rejected_bits(add_lanes_together(dots), add_lanes_together(squares), line);

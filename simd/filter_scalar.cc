@@ -11,8 +11,7 @@ namespace {
 template <typename T>
 void filter(const float* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
   for (size_t i = 0; i < block.count; ++i) {
-    const uint64_t number = block.numbers == nullptr ? i : block.numbers[i];
-    const std::byte* at = block.rows + number * block.dims * sizeof(T);
+    const auto* at = reinterpret_cast<const std::byte*>(row_of<T>(block, i));
     float dot = 0;
     float square = 0;
     for (size_t j = 0; j < block.dims; ++j, at += sizeof(T)) {

@@ -12,7 +12,7 @@
 namespace npk::simd {
 
 /// How far ahead of what a kernel reads it asks for memory: into the second-level cache and into
-/// the first. 0: nowhere, where what follows is not wanted.
+/// the first. 0: only for what it reads, where what follows is not wanted or asked for already.
 struct Ahead {
   size_t far_bytes = 0;
   size_t near_bytes = 0;
@@ -29,19 +29,38 @@ __attribute__((always_inline)) inline void prefetch_ahead(const void* at, Ahead 
   __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.near_bytes), 0, 3);
 }
 
-/// Asks for a row that is read some rows later, into the second-level cache: AMD's prefetchers drag
-/// in what lies beside if it is the first (measured on Zen 4: a third slower).
-__attribute__((always_inline)) inline void prefetch_row(const void* row, size_t bytes) {
-  const auto begin = reinterpret_cast<uintptr_t>(row);
-  for (uintptr_t at = begin & ~uintptr_t{63}; at < begin + bytes; at += 64) {
-    __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2);
-  }
+/// Rows that lie scattered are asked for in groups of 8 KiB, each while the one before is worked
+/// on. Measured on Zen 4 with a bare sum over a tenth of rows of 512 bytes: of the speed of as many
+/// bytes in sequence 1.00; groups of 4 KiB 0.75, of 16 KiB 0.79. The same 8 KiB are best for rows
+/// of 128 to 3072 bytes.
+inline constexpr size_t kScatteredBytes = 8192;
+inline constexpr size_t kMostScatteredRows = 64;
+
+/// Rows of a group: a power of 2, at most kMostScatteredRows.
+__attribute__((always_inline)) inline size_t scattered_rows(size_t row_bytes) {
+  size_t rows = kMostScatteredRows;
+  while (rows > 1 && rows * row_bytes > kScatteredBytes) rows /= 2;
+  return rows;
 }
 
-/// How many rows ahead, of rows that lie scattered: twice what a core can have under way.
-inline constexpr size_t kScatteredBytesAhead = 8192;
-__attribute__((always_inline)) inline size_t scattered_rows_ahead(size_t row_bytes) {
-  return kScatteredBytesAhead / (row_bytes == 0 ? 1 : row_bytes) + 1;
+/// Asks for a group of rows, row i at rows + numbers[i] * row_bytes, into the second-level cache:
+/// for the first line of each row, then for the second of each, and so on. A row at a time looks
+/// like a stream to the processor, which then drags in what lies behind the row (measured as
+/// above: 0.62).
+__attribute__((always_inline)) inline void prefetch_rows(const void* rows, size_t row_bytes,
+                                                         const uint64_t* numbers, size_t count) {
+  uintptr_t begins[kMostScatteredRows];
+  for (size_t i = 0; i < count; ++i) {
+    begins[i] = reinterpret_cast<uintptr_t>(rows) + numbers[i] * row_bytes;
+  }
+  const auto ask = [&](size_t offset) __attribute__((always_inline)) {
+    for (size_t i = 0; i < count; ++i) {
+      __builtin_prefetch(reinterpret_cast<const void*>(begins[i] + offset), 0, 2);
+    }
+  };
+  for (size_t offset = 0; offset < row_bytes; offset += 64) ask(offset);
+  // Rows that do not begin at a line may end in one more.
+  if ((reinterpret_cast<uintptr_t>(rows) | row_bytes) % 64 != 0) ask(row_bytes - 1);
 }
 
 }  // namespace npk::simd

@@ -29,7 +29,37 @@ struct RowBlock {
   size_t dims = 0;   // Elements of a row; for packed bits, bytes.
   Ahead ahead = {};  // What kernels ask for while they read.
   const uint64_t* numbers = nullptr;
+  size_t upcoming = 0;  // Numbers behind `count`: rows that come next, to be asked for.
 };
+
+// Always inlined, as prefetch_ahead().
+
+/// Where row i lies.
+template <typename T>
+__attribute__((always_inline)) inline const T* row_of(const RowBlock& block, size_t i) {
+  const size_t number = block.numbers == nullptr ? i : block.numbers[i];
+  return reinterpret_cast<const T*>(block.rows) + number * block.dims;
+}
+
+/// Where the last row ends: nothing behind it is read.
+template <typename T>
+__attribute__((always_inline)) inline const T* end_of(const RowBlock& block) {
+  if (block.count == 0) return reinterpret_cast<const T*>(block.rows);
+  return row_of<T>(block, block.count - 1) + block.dims;
+}
+
+/// To be called before row i is read: of rows that lie scattered, asks for those of the next group.
+template <typename T>
+__attribute__((always_inline)) inline void prefetch_scattered(const RowBlock& block, size_t i) {
+  if (block.numbers == nullptr) return;
+  const size_t row_bytes = block.dims * sizeof(T);
+  const size_t group = scattered_rows(row_bytes);
+  const size_t next = i + group;
+  const size_t known = block.count + block.upcoming;
+  if (i % group != 0 || next >= known) return;
+  const size_t count = known - next < group ? known - next : group;
+  prefetch_rows(block.rows, row_bytes, block.numbers + next, count);
+}
 
 /// Writes one number per row to `first`, and to `second` where the kernel says so.
 using ScanFn = void (*)(const void* query, const RowBlock& block, double* first, double* second);

@@ -157,15 +157,13 @@ void Plan::score(const std::byte* rows, size_t count, double* scores, double* sc
 }
 
 void Plan::score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
-                        size_t count, double* scores, double* scratch) const {
-  const size_t ahead = simd::scattered_rows_ahead(row_bytes);
+                        size_t count, size_t upcoming, double* scores, double* scratch) const {
+  const simd::RowBlock listed = {rows, count, row_bytes, {}, numbers, upcoming};
   for (size_t i = 0; i < count;) {
     // Rows that lie together are one block.
     size_t run = 1;
     while (i + run < count && numbers[i + run] == numbers[i] + run) ++run;
-    for (size_t r = i + ahead; r < std::min(i + run + ahead, count); ++r) {
-      simd::prefetch_row(rows + numbers[r] * row_bytes, row_bytes);
-    }
+    for (size_t r = i; r < i + run; ++r) simd::prefetch_scattered<std::byte>(listed, r);
     scan_(query_.data(), {rows + numbers[i] * row_bytes, run, dims_}, scores + i, scratch + i);
     i += run;
   }

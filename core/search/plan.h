@@ -49,9 +49,10 @@ class Plan {
   /// Canonical scores of rows back to back. Requires: scratch holds `count` numbers too.
   void score(const std::byte* rows, size_t count, double* scores, double* scratch) const;
 
-  /// As score(), for the rows numbers[i], ascending, of those that begin at `rows`.
+  /// As score(), for the rows numbers[i], ascending, of those that begin at `rows`. Behind them are
+  /// the numbers of `upcoming` rows that will be asked for next.
   void score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
-                    size_t count, double* scores, double* scratch) const;
+                    size_t count, size_t upcoming, double* scores, double* scratch) const;
 
   [[nodiscard]] KernelFamily family() const noexcept { return family_; }
   [[nodiscard]] Direction direction() const noexcept { return direction_; }

@@ -22,17 +22,15 @@ std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<cons
   return filter;
 }
 
-void RowFilter::run(size_t query, double bound, const std::byte* rows, size_t count,
-                    const uint64_t* numbers, uint64_t* passing) const {
+void RowFilter::run(size_t query, double bound, const SelectedBlock& block,
+                    uint64_t* passing) const {
   constexpr auto kLeast = static_cast<float>(Margin::kLeastLength * Margin::kLeastLength);
   constexpr auto kMost = static_cast<float>(Margin::kMostLength * Margin::kMostLength);
   const Query& prepared = queries_[query];
   const Margin::Line line = margin_.line(prepared.norm, bound);
   const simd::FlushSubnormals flush;
-  kernel_(
-      prepared.values.data(),
-      {rows, count, dims_, numbers == nullptr ? simd::sequential_ahead() : simd::Ahead{}, numbers},
-      {line.slope, line.bound, margin_.half(), kLeast, kMost}, passing);
+  kernel_(prepared.values.data(), block.kernel_rows(dims_),
+          {line.slope, line.bound, margin_.half(), kLeast, kMost}, passing);
 }
 
 }  // namespace npk::internal

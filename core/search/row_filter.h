@@ -17,6 +17,7 @@
 #include "core/search/margin.h"
 #include "core/search/plan.h"
 #include "core/search/row_source.h"
+#include "core/search/scan.h"
 #include "simd/filter.h"
 
 namespace npk::internal {
@@ -28,10 +29,8 @@ class RowFilter {
   static std::optional<RowFilter> create(const RowSource& rows, std::span<const Plan> plans);
 
   /// Bit i of `passing`: row i must be scored for `query`, of which only scores strictly better
-  /// than `bound` matter. `rows`: `count` of the source's row type, back to back, or those of these
-  /// `numbers`, ascending, of rows that begin there.
-  void run(size_t query, double bound, const std::byte* rows, size_t count, const uint64_t* numbers,
-           uint64_t* passing) const;
+  /// than `bound` matter.
+  void run(size_t query, double bound, const SelectedBlock& block, uint64_t* passing) const;
 
  private:
   explicit RowFilter(const Margin& margin) : margin_(margin) {}

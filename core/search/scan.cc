@@ -53,6 +53,7 @@ class Walker {
   Walker(const RowSource& rows, BlockSink& sink) : rows_(rows), given_(rows), sink_(sink) {
     const uint64_t fit = kGatherBytes / std::max<uint64_t>(1, rows.block_row_bytes());
     gather_rows_ = std::clamp<uint64_t>(fit, 1, kBlockRows);
+    if (is_list()) upcoming_rows_ = simd::scattered_rows(rows.block_row_bytes());
   }
 
   SearchStats run(ChunkQueue& queue, Control& control) {
@@ -106,31 +107,44 @@ class Walker {
   void give(uint64_t begin, size_t count, std::span<const uint64_t> words) {
     const std::byte* rows = rows_.block(begin, begin + count, buffer_);
     stats_.read_bytes += count * rows_.row_bytes();
-    sink_.take({rows, count, {begin, nullptr}, words, false, stays_, next_});
+    sink_.take({rows, count, {begin, nullptr}, words, false, 0, stays_, next_});
   }
 
   void gather(uint64_t row) {
     gathered_[gathered_count_++] = row;
-    if (gathered_count_ == gather_rows_) flush();
+    if (gathered_count_ == gather_rows_ + upcoming_rows_) give_gathered(gather_rows_);
   }
 
   void flush() {
-    if (gathered_count_ == 0) return;
-    const bool is_list = sink_.takes_lists() && rows_.is_direct();
-    const std::byte* rows =
-        is_list ? rows_.address(0) : rows_.gather({gathered_.data(), gathered_count_}, buffer_);
-    stats_.read_bytes += gathered_count_ * rows_.row_bytes();
-    sink_.take({rows, gathered_count_, {0, gathered_.data()}, kAllWords, is_list, stays_, next_});
-    gathered_count_ = 0;
+    while (gathered_count_ > 0) give_gathered(std::min(gathered_count_, gather_rows_));
   }
+
+  /// The first `count` of them. The others are asked for meanwhile.
+  void give_gathered(size_t count) {
+    const std::byte* rows =
+        is_list() ? rows_.address(0) : rows_.gather({gathered_.data(), count}, buffer_);
+    stats_.read_bytes += count * rows_.row_bytes();
+    SelectedBlock block = {rows, count, {0, gathered_.data()}, kAllWords, is_list()};
+    block.upcoming = gathered_count_ - count;
+    block.stays = stays_;
+    block.next = next_;
+    sink_.take(block);
+    std::copy_n(gathered_.begin() + static_cast<ptrdiff_t>(count), block.upcoming,
+                gathered_.begin());
+    gathered_count_ = block.upcoming;
+  }
+
+  /// Whether scattered rows go to the sink where they lie.
+  [[nodiscard]] bool is_list() const { return sink_.takes_lists() && rows_.is_direct(); }
 
   RowSource rows_;  // Where they are: as given, or copies of them.
   const RowSource& given_;
   BlockSink& sink_;
   std::vector<std::byte> buffer_;
-  std::array<uint64_t, kBlockRows> gathered_;
+  std::array<uint64_t, kBlockRows + simd::kMostScatteredRows> gathered_;
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
+  size_t upcoming_rows_ = 0;  // So many are held back, for their memory to be asked for.
   SearchStats stats_;
   bool stays_ = true;                // Where the rows are, in memory.
   const std::byte* next_ = nullptr;  // Where the rows after the block lie.

@@ -32,10 +32,18 @@ struct SelectedBlock {
   RowNumbers numbers;               // Physical.
   std::span<const uint64_t> words;  // Which count.
   bool is_list = false;
+  /// Numbers behind count, of a list: rows that come next.
+  size_t upcoming = 0;
   /// Whether they lie in memory and stay there: what is looked at again later costs no more.
   bool stays = true;
   /// Where the rows that this sink gets next probably lie. Never dereferenced.
   const std::byte* next = nullptr;
+
+  /// The rows as kernels take them, of `dims` elements each.
+  [[nodiscard]] simd::RowBlock kernel_rows(size_t dims) const noexcept {
+    if (is_list) return {rows, count, dims, {}, numbers.numbers, upcoming};
+    return {rows, count, dims, simd::sequential_ahead()};
+  }
 };
 
 /// What is done with the rows. Each belongs to one thread.

@@ -111,7 +111,7 @@ class PlanScorer final : public RowScorer {
     std::array<double, kMostRows> scratch;
     if (rows_.is_direct()) {
       plan_.score_listed(rows_.address(0), rows_.block_row_bytes(), numbers.data(), numbers.size(),
-                         scores, scratch.data());
+                         0, scores, scratch.data());
       return;
     }
     std::vector<std::byte> buffer;

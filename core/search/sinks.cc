@@ -13,8 +13,8 @@ void CollectSink::take(const SelectedBlock& block) {
 void CollectSink::take_for(size_t query, const SelectedBlock& block) {
   const Plan& plan = plans_[query];
   if (block.is_list) {
-    plan.score_listed(block.rows, row_bytes_, block.numbers.numbers, block.count, scores_.data(),
-                      scratch_.data());
+    plan.score_listed(block.rows, row_bytes_, block.numbers.numbers, block.count, block.upcoming,
+                      scores_.data(), scratch_.data());
   } else {
     plan.score(block.rows, block.count, scores_.data(), scratch_.data());
   }
@@ -41,8 +41,7 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
   constexpr uint32_t kBlocksWithout = 15;
   std::array<uint64_t, kBlockRows / 64> words;
   const uint64_t* list = block.is_list ? block.numbers.numbers : nullptr;
-  filter_.run(query, collectors_[query].strict_bound(), block.rows, block.count, list,
-              words.data());
+  filter_.run(query, collectors_[query].strict_bound(), block, words.data());
   std::array<uint64_t, kMostPassing> passing;
   size_t count = 0;
   for (size_t w = 0; w * 64 < block.count; ++w) {
@@ -56,7 +55,7 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
     }
   }
   if (count == 0) return;
-  plans_[query].score_listed(block.rows, row_bytes_, passing.data(), count, scores_.data(),
+  plans_[query].score_listed(block.rows, row_bytes_, passing.data(), count, 0, scores_.data(),
                              scratch_.data());
   for (size_t i = 0; i < count; ++i) {
     collectors_[query].add(scores_[i], list == nullptr ? block.numbers[passing[i]] : passing[i]);
