@@ -124,8 +124,10 @@ Operation OperationGenerator::save(size_t count) {
       continue;
     }
     operation.names.push_back(name);
-    operation.values.push_back(
-        random_values(random_, random_dtype(random_), random_shape(random_, limits_.max_rows)));
+    // One draw after the other, here and below: compilers differ in the order of arguments.
+    Shape shape = random_shape(random_, limits_.max_rows);
+    const DType dtype = random_dtype(random_);
+    operation.values.push_back(random_values(random_, dtype, std::move(shape)));
   }
   return operation;
 }
@@ -189,9 +191,10 @@ Operation OperationGenerator::attributes(const std::string& name) {
   operation.names = {name};
   operation.attributes = "{}";
   if (!random_.chance(0.1)) {
-    operation.attributes =
-        concat(R"({"number":)", random_.below(1'000'000), R"(,"text":"\u00fc \" \\ / )",
-               std::string(random_.below(50), 'q'), R"(","list":[1,2.5,null,true,{"deep":[]}]})");
+    const std::string text(random_.below(50), 'q');
+    const uint64_t number = random_.below(1'000'000);
+    operation.attributes = concat(R"({"number":)", number, R"(,"text":"\u00fc \" \\ / )", text,
+                                  R"(","list":[1,2.5,null,true,{"deep":[]}]})");
   }
   return operation;
 }
