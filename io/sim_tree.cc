@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <functional>
 
 #include "io/sim_random.h"
 #include "npk/internal/text.h"
@@ -80,26 +80,22 @@ class Twins {
   std::vector<std::shared_ptr<SimNode>> twins_;
 };
 
-uint64_t hash_bytes(uint64_t hash, Bytes bytes) {
-  uint64_t word = 0;
-  for (size_t i = 0; i < bytes.size(); i += sizeof(word)) {
-    word = 0;
-    std::memcpy(&word, bytes.data() + i, std::min(sizeof(word), bytes.size() - i));
-    hash = sim_mix(hash ^ word);
-  }
-  return hash;
+uint64_t hash_text(uint64_t hash, std::string_view text) {
+  return sim_mix(hash ^ std::hash<std::string_view>()(text));
 }
 
 uint64_t hash_node(uint64_t hash, const SimNode& node) {
   if (!node.is_directory) {
     hash = sim_mix(hash ^ node.content.cached().size_bytes());
     for (const SimImage::Slot& slot : node.content.cached().pages()) {
-      hash = hash_bytes(sim_mix(hash ^ slot.number), slot.page->bytes);
+      const Bytes bytes = slot.page->bytes;
+      hash = hash_text(sim_mix(hash ^ slot.number),
+                       {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     }
     return hash;
   }
   for (const SimEntry& entry : node.entries->list()) {
-    hash = hash_bytes(sim_mix(hash ^ entry.name.size()), std::as_bytes(std::span(entry.name)));
+    hash = hash_text(hash, entry.name);
     hash = hash_node(hash, *entry.node);
   }
   return sim_mix(hash ^ node.entries->list().size());

@@ -123,9 +123,9 @@ def recall(task: Task, folder: Path, wanted: list, found: list) -> float:
 
 class Comparison:
     def __init__(self, quick: bool):
-        self.rounds = 9 if quick else 21
-        self.budget_ms = 3_000 if quick else 30_000
-        self.limit_ms = 800 if quick else 20_000  # What takes longer is asked once.
+        self.rounds = 9 if quick else 15
+        self.budget_ms = 3_000 if quick else 8_000
+        self.limit_ms = 800 if quick else 4_000  # What takes longer is asked once.
         self.peers = [Peer(name, setting) for name, (_, settings) in PEERS.items()
                       for setting in settings]
         self.probe = Probe()
