@@ -13,8 +13,9 @@
 namespace npk::internal {
 namespace {
 
-// Less work than this is done before another thread has woken up.
-constexpr uint64_t kBytesPerThread = 256u << 10;
+// Less work than this is done before another thread has woken up (measured: on an idle virtual
+// machine 5 MB take 0.17 ms with one thread and 0.21 ms with two).
+constexpr uint64_t kBytesPerThread = 4u << 20;
 // Rows that are copied together; must fit the second-level cache.
 constexpr uint64_t kGatherBytes = 128u << 10;
 
