@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -19,6 +20,10 @@ COMMAND = os.environ.get("NPK_COMMAND") or os.environ.get("NPK") or str(
     ROOT / "build" / "release" / "bin" / "npk")
 
 OK, FAILURE, USAGE, INTEGRITY, BUSY = range(5)
+
+# A shell starts what runs in the background with SIGINT ignored, and so would be what is started
+# here; the command then leaves the signal alone, and tests that send it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
