@@ -139,7 +139,8 @@ Status StoreCore::reserve_log(uint64_t bytes, bool synced) {
   const uint64_t end = committed_.position.offset_bytes + bytes + kSyncedAlignment;
   if (end <= reserved_log_bytes_) return {};
   const Status reserved = reserve_log_to(align_up(end, kLogStepBytes), synced);
-  if (reserved.code() != StatusCode::kResourceExhausted) return reserved;
+  // After a failed sync nothing is tried again: what is on disk is not known.
+  if (reserved.code() != StatusCode::kResourceExhausted || !poisoned_.is_ok()) return reserved;
   // A nearly full disk may have room for this commit, which may be the one that frees some.
   return reserve_log_to(align_up(end, kSyncedAlignment), synced);
 }

@@ -14,6 +14,7 @@
 // a part of all.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -348,6 +349,40 @@ INSTANTIATE_TEST_SUITE_P(EveryWorkload, SimulatedCrash,
                                kDurabilityNames[static_cast<size_t>(std::get<0>(test.param))],
                                "_beginning_with_", name);
                          });
+
+/// A disk that is full at a sync, once: what a failed sync should have saved may be gone, so that
+/// trying again, and going on as if nothing had been, would lose it.
+TEST(SimulatedFullDisk, NoOperationIsAcknowledgedOfWhichASyncFailed) {
+  const uint64_t seed = testing::test_seed();
+  uint64_t struck_operations = 0;
+  bool is_struck = true;
+  for (uint64_t sync = 0; is_struck; ++sync) {
+    is_struck = false;
+    SimEnv env(SimDisk::make(seed));
+    env.arm({.at_call = sync, .calls = io::kSyncCalls, .error_number = ENOSPC});
+    auto store =
+        open_store(env, testing::kSimulatedStore, testing::simulated_options(Durability::kPower));
+    is_struck = !store.is_ok();
+    const std::vector<float> b = floats(36, 1);
+    const std::vector<uint8_t> c{1, 2, 3, 4, 5, 6};
+    std::vector<Operation> all = operations();
+    all.insert(all.begin(), {"make", [&](ParallelIO& s) {
+                               return s.save_arrays({{"a", ArrayView::of(b, {36})},
+                                                     {"b", ArrayView::of(b, {12, 3})},
+                                                     {"c", ArrayView::of(c, {3, 2})}});
+                             }});
+    for (size_t i = 0; store.is_ok() && !is_struck && i < all.size(); ++i) {
+      const Status status = all[i].run(*store);
+      is_struck = env.call_count(io::kSyncCalls) > sync;
+      ASSERT_EQ(status.is_ok(), !is_struck)
+          << all[i].name << ", sync " << sync << ": " << status.to_string();
+      if (!is_struck) continue;
+      ++struck_operations;
+      EXPECT_EQ(all[i].run(*store).code(), StatusCode::kFailedPrecondition) << all[i].name;
+    }
+  }
+  EXPECT_GT(struck_operations, operations().size());
+}
 
 }  // namespace
 }  // namespace npk
