@@ -144,7 +144,7 @@ instrumented_tests() {
   cd "$ROOT" || return
   rm -rf "$PROFILES"
   NPK_STRESS_SECONDS=10 NPK_KILLS=100 NPK_SIM_PERCENT=3 NPK_MODEL_OPS=30000 \
-    NPK_EXACTNESS_SETS=30000 LLVM_PROFILE_FILE=$PROFILES/%2m.profraw \
+    NPK_EXACTNESS_SETS=30000 NPK_SEARCH_PERCENT=25 LLVM_PROFILE_FILE=$PROFILES/%2m.profraw \
     ctest --preset asan --exclude-regex BeyondFourGiB --parallel "${NPK_JOBS:-$(nproc)}" \
     --no-tests=error "$@"
 }

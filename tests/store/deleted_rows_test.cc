@@ -41,7 +41,7 @@ void expect_same(const DeletedRows& deleted, const std::set<uint64_t>& model, ui
 
 TEST(DeletedRows, AreTheSameSetHoweverFarApartTheyLie) {
   std::mt19937_64 random(test_seed());
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < 20; ++round) {
     const uint64_t row_count = (uint64_t{1} << (8 + random() % 52)) + random() % 100;
     std::set<uint64_t> model;
     auto deleted = std::make_shared<const DeletedRows>();
