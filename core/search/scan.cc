@@ -155,14 +155,18 @@ class Walker {
 }  // namespace
 
 uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count) {
-  const uint64_t work = rows.rows() * std::max<uint64_t>(1, rows.row_bytes());
-  const uint64_t weight = std::max<uint64_t>(1, query_count);
-  const uint64_t useful =
-      work / kBytesPerThread >= UINT32_MAX / weight ? UINT32_MAX : work * weight / kBytesPerThread;
   const uint64_t chunk_rows = rows_per_chunk(rows, 1);
   const uint64_t chunks = (rows.rows() + chunk_rows - 1) / chunk_rows;
-  const uint64_t most = wanted == 0 ? std::max(1u, std::thread::hardware_concurrency()) : wanted;
-  return static_cast<uint32_t>(std::max<uint64_t>(1, std::min({most, useful, chunks})));
+  uint64_t most = wanted;
+  if (wanted == 0) {
+    const uint64_t work = rows.rows() * std::max<uint64_t>(1, rows.row_bytes());
+    const uint64_t weight = std::max<uint64_t>(1, query_count);
+    const uint64_t useful = work / kBytesPerThread >= UINT32_MAX / weight
+                                ? UINT32_MAX
+                                : work * weight / kBytesPerThread;
+    most = std::min<uint64_t>(std::thread::hardware_concurrency(), useful);
+  }
+  return static_cast<uint32_t>(std::max<uint64_t>(1, std::min(most, chunks)));
 }
 
 Status scan_rows(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,

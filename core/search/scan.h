@@ -57,7 +57,8 @@ class BlockSink {
   [[nodiscard]] virtual bool takes_lists() const { return false; }
 };
 
-/// Threads worth using for these rows, at most `wanted` (0: as many as there are processors).
+/// Threads for these rows: `wanted`, or if that is 0 as many as are worth it, at most one for each
+/// processor. Never more than there are chunks.
 uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count);
 
 using Progress = std::function<bool(uint64_t, uint64_t)>;

@@ -97,7 +97,7 @@ struct SearchOptions {
   Where where = {};
 
   // Performance.
-  /// Threads to score with; 0: as many as there are processors.
+  /// Threads to score with; 0: as many as there are processors, fewer for little work.
   uint32_t threads = 0;
   /// progress(done_rows, total_rows), from one thread at a time and any thread; false cancels, and
   /// the search answers FailedPrecondition.
