@@ -117,6 +117,10 @@ class TopKCollector {
 
   /// A score must be better than this to be kept, unless admits_all(). NaN is never better.
   [[nodiscard]] double strict_bound() const noexcept;
+  /// Whether a row with this score, a number, may matter.
+  [[nodiscard]] bool admits(double score) const noexcept {
+    return admits_all() || is_better(wanted_.direction, score, strict_bound());
+  }
   /// Nothing is known yet: every score, NaN too, must be handed in.
   [[nodiscard]] bool admits_all() const noexcept;
 

@@ -20,7 +20,8 @@ float to_float(double value) {
 
 }  // namespace
 
-std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans) {
+std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans,
+                                     double element_error) {
   if (plans.empty() || dims == 0 || dims > kMostDims) return {};
   const KernelFamily family = plans.front().family();
   const bool is_l2 = family == KernelFamily::kL2 || family == KernelFamily::kL2Sq;
@@ -30,6 +31,7 @@ std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans) {
   Margin margin;
   margin.family_ = family;
   margin.rounding_ = 1.1 * static_cast<double>(dims + 16) * kUnit;
+  margin.elements_ = element_error;
   margin.tiny_ = static_cast<double>(dims + 16) * 0x1p-120;
   if (is_l2) margin.half_ = static_cast<float>(0.5 * (1 - 1.1 * margin.rounding_));
   return margin;
@@ -41,22 +43,23 @@ Margin::Line Margin::line(double query_norm, double bound) const {
     const bool passes_all = is_larger == (bound < 0);
     return {0, passes_all ? -kInfinity : kInfinity};
   }
-  const double margin = -rounding_ * query_norm;  // For each unit of a row's length.
+  // For each unit of a row's length.
+  const double margin = -(1.1 * rounding_ + 1.01 * elements_) * query_norm;
   switch (family_) {
     case KernelFamily::kCosine:
       // dot < bound * norm * length. The length is known to `rounding_` only.
-      return {to_float(query_norm * bound -
-                       2.5 * rounding_ * query_norm * std::max(1.0, std::abs(bound))),
+      return {to_float(query_norm * bound + margin -
+                       1.4 * rounding_ * query_norm * std::max(1.0, std::abs(bound))),
               to_float(-tiny_)};
     case KernelFamily::kDot:
-      return {to_float(1.1 * margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_)};
+      return {to_float(margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_)};
     default: {
       // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
       const double norm_squared = query_norm * query_norm;
       double squared = bound;
       if (family_ == KernelFamily::kL2) squared = bound < 0 ? -1 : bound * bound * (1 + 0x1p-50);
       const double slack = 4 * kUnit * (norm_squared + std::abs(squared)) + tiny_;
-      return {to_float(1.1 * margin), to_float((norm_squared - squared) / 2 - slack)};
+      return {to_float(margin), to_float((norm_squared - squared) / 2 - slack)};
     }
   }
 }
@@ -66,17 +69,17 @@ ScoreRange Margin::score_range(double query_norm, double dot, double square, dou
   switch (family_) {
     case KernelFamily::kCosine: {
       const double scale = 1 / (norm * length);
-      const double error = 2.6 * rounding_ + 2 * tiny_ * scale;
+      const double error = 2.6 * rounding_ + 1.05 * elements_ + 2 * tiny_ * scale;
       return {dot * scale - error, dot * scale + error};
     }
     case KernelFamily::kDot: {
-      const double error = 1.1 * rounding_ * norm * length + tiny_;
+      const double error = (1.1 * rounding_ + 1.05 * elements_) * norm * length + tiny_;
       return {dot - error, dot + error};
     }
     default: {
       const double squared = square + norm * norm - 2 * dot;
-      const double error =
-          1.1 * rounding_ * (square + 2 * norm * length) + 1e-11 * norm * norm + 3 * tiny_;
+      const double error = 1.1 * rounding_ * (square + 2 * norm * length) +
+                           2.1 * elements_ * norm * length + 1e-11 * norm * norm + 3 * tiny_;
       const double least = std::max(0.0, squared - error);
       if (family_ == KernelFamily::kL2Sq) return {squared + error, least};
       return {std::sqrt(squared + error) * (1 + 1e-12), std::sqrt(least) * (1 - 1e-12)};

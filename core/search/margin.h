@@ -21,7 +21,10 @@ class Margin {
  public:
   /// Of the plans of one search. Nothing if float32 cannot help: packed bits, divergences, extreme
   /// norms or dimensions.
-  static std::optional<Margin> create(size_t dims, std::span<const Plan> plans);
+  /// `element_error`: what rounding elements to fewer bits than float32 has may do to a dot
+  /// product, relative to the product of the norms.
+  static std::optional<Margin> create(size_t dims, std::span<const Plan> plans,
+                                      double element_error = 0);
 
   /// A row of length X may be rejected if the float32 dot product is below
   /// slope * X + (bound + half() * X^2), computed in float32.
@@ -51,6 +54,7 @@ class Margin {
 
   KernelFamily family_ = KernelFamily::kDot;
   double rounding_ = 0;  // Of a float32 dot product, relative to the product of the norms.
+  double elements_ = 0;  // Beside it: element_error.
   double tiny_ = 0;      // What underflow may add to it.
   float half_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "simd/flush_subnormals.h"
@@ -15,12 +16,40 @@ constexpr size_t kFewestQueries = 4;
 constexpr size_t kQuadEnd = 24;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
+// From so many queries on rows are rounded to bfloat16 where that pays.
+constexpr size_t kFewestBFloat16Queries = 9;
+// Rounded rows of more than that would need more memory than a search is to have.
+constexpr size_t kMostBFloat16Dims = 16'384;
+// Rounding to nearest changes a number by at most this factor.
+constexpr double kBFloat16Unit = 0x1p-8;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Of the next panel, if there are so many vectors of queries left: two panels of two are quicker
 /// than one of three and one of one.
 size_t vectors_of_next(size_t left) noexcept {
   return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
+}
+
+/// Whether rounding to bfloat16 changes no element.
+bool is_bfloat16(simd::RowType type) noexcept {
+  return type == simd::RowType::kBFloat16 || type == simd::RowType::kInt8 ||
+         type == simd::RowType::kUint8;
+}
+
+BFloat16 to_bfloat16(double value) noexcept { return BFloat16(static_cast<float>(value)); }
+
+/// How far queries lie from what they are as bfloat16, relative to their lengths: the furthest.
+double bfloat16_error(std::span<const Plan> plans) {
+  double most = 0;
+  for (const Plan& plan : plans) {
+    double sum = 0;
+    for (const double value : plan.query().wide) {
+      const double error = value - static_cast<double>(static_cast<float>(to_bfloat16(value)));
+      sum += error * error;
+    }
+    most = std::max(most, std::sqrt(sum) / plan.query().norm);
+  }
+  return most * (1 + 1e-9);
 }
 
 }  // namespace
@@ -34,25 +63,52 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   filter.kernels_ = &simd::panel_kernels(simd::target());
   filter.dims_ = rows.dims();
   filter.row_bytes_ = rows.block_row_bytes();
-  const PreparedQuery& query = plans.front().query();
-  if (!query.narrow.empty() && filter.dims_ <= simd::kMostBytePanelDims) {
-    filter.byte_kernels_ = simd::byte_panel_kernels(simd::target());
-    const bool is_signed_row = filter.row_type_ == simd::RowType::kInt8;
-    filter.flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
+  for (const Plan& plan : plans) filter.norms_.push_back(plan.query().norm);
+  filter.choose_items(plans);
+  const bool is_rounded = filter.items_ == Items::kBFloat16;
+  for (size_t q = 0; q < plans.size(); q += filter.panels_.back().count) {
+    const bool is_float =
+        filter.items_ == Items::kFloat32 || (is_rounded && plans.size() - q <= simd::kQuadQueries);
+    filter.panels_.push_back(is_float ? filter.pack_floats(plans, q) : filter.pack_words(plans, q));
   }
-  filter.pack(plans);
+  for (size_t q = 0; is_rounded && q < plans.size(); q += filter.exact_panels_.back().count) {
+    filter.exact_panels_.push_back(filter.pack_floats(plans, q));
+  }
   return filter;
 }
 
-void PanelFilter::pack(std::span<const Plan> plans) {
-  for (const Plan& plan : plans) norms_.push_back(plan.query().norm);
-  for (size_t first = 0; first < plans.size(); first += panels_.back().count) {
-    panels_.push_back(byte_kernels_ == nullptr ? pack_next(plans, first)
-                                               : pack_next_bytes(plans, first));
+void PanelFilter::choose_items(std::span<const Plan> plans) {
+  narrow_kernels_ = simd::narrow_panel_kernels(simd::target());
+  if (narrow_kernels_ == nullptr) return;
+  const PreparedQuery& query = plans.front().query();
+  if (!query.narrow.empty()) {
+    if (dims_ > simd::kMostBytePanelDims) return;
+    items_ = Items::kBytes;
+    const bool is_signed_row = row_type_ == simd::RowType::kInt8;
+    flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
+  } else if (plans.size() >= kFewestBFloat16Queries && dims_ <= kMostBFloat16Dims &&
+             simd::bfloat16_panels_pay(simd::target())) {
+    items_ = Items::kBFloat16;
+    const double queries = bfloat16_error(plans);
+    const double rows = is_bfloat16(row_type_) ? 0 : kBFloat16Unit;
+    narrow_margin_ = *Margin::create(dims_, plans, rows + (1 + rows) * queries);
+    floats_.reserve(plans.size() * dims_);
+    for (const Plan& plan : plans) {
+      for (size_t j = 0; j < dims_; ++j)
+        floats_.push_back(static_cast<float>(plan.query().wide[j]));
+    }
   }
 }
 
-PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t first) const {
+size_t PanelFilter::item_bytes() const noexcept {
+  return items_ == Items::kBytes ? 1 : items_ == Items::kBFloat16 ? 2 : sizeof(float);
+}
+
+size_t PanelFilter::words() const noexcept {
+  return (dims_ * item_bytes() + simd::kNarrowWordBytes - 1) / simd::kNarrowWordBytes;
+}
+
+PanelFilter::Panel PanelFilter::pack_floats(std::span<const Plan> plans, size_t first) const {
   const size_t lanes = kernels_->vector_queries;
   const size_t left = plans.size() - first;
   // The last few cost less as quads than as one vector most of which is empty.
@@ -63,7 +119,7 @@ PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t fi
   const bool is_quad = vectors == 0;
   const size_t taken = vectors_of_next(vectors);
   const size_t width = is_quad ? simd::kQuadQueries : taken * lanes;
-  Panel panel = {first, std::min(left, width), width};
+  Panel panel = {first, std::min(left, width), width, margin_};
   panel.kernel = is_quad ? kernels_->quad : kernels_->panel[taken - 1];
   panel.packed.resize(dims_ * width);
   const size_t query_step = is_quad ? dims_ : 1;
@@ -76,31 +132,48 @@ PanelFilter::Panel PanelFilter::pack_next(std::span<const Plan> plans, size_t fi
   return panel;
 }
 
-PanelFilter::Panel PanelFilter::pack_next_bytes(std::span<const Plan> plans, size_t first) const {
-  constexpr size_t kLanes = simd::kBytePanelLanes;
-  constexpr size_t kStep = 4;  // Elements of one lane.
+PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, size_t first) const {
+  constexpr size_t kLanes = simd::kNarrowPanelLanes;
+  constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
-  const size_t vectors = vectors_of_next((left + kLanes - 1) / kLanes);
+  const bool is_bytes = items_ == Items::kBytes;
+  // Of bfloat16 the last few are left to a quad.
+  const size_t vectors =
+      vectors_of_next((left + (is_bytes ? kLanes : kLanes - simd::kQuadQueries) - 1) / kLanes);
   const size_t width = vectors * kLanes;
   const bool is_signed = plans.front().query().integers.is_signed;
-  Panel panel = {first, std::min(left, width), width};
-  panel.byte_kernel = (is_signed ? byte_kernels_->of_int8 : byte_kernels_->of_uint8)[vectors - 1];
-  panel.packed_bytes.resize((dims_ + kStep - 1) / kStep * kStep * width);
+  const simd::NarrowPanelFns& kernels = !is_bytes   ? narrow_kernels_->of_bfloat16
+                                        : is_signed ? narrow_kernels_->of_int8
+                                                    : narrow_kernels_->of_uint8;
+  Panel panel = {first, std::min(left, width), width, narrow_margin_};
+  panel.narrow_kernel = kernels[vectors - 1];
+  panel.packed_words.resize(words() * kWord * width);
   panel.starts.resize(width);
+  const auto word = [&](size_t j, size_t q) {
+    return panel.packed_words.data() + (j * width + q) * kWord;
+  };
   for (size_t q = 0; q < panel.count; ++q) {
-    const simd::IntegerQuery& query = plans[first + q].query().integers;
-    for (size_t j = 0; j < dims_; ++j) {
-      panel.packed_bytes[(j / kStep * width + q) * kStep + j % kStep] = query.bytes[j];
+    const PreparedQuery& query = plans[first + q].query();
+    if (is_bytes) {
+      for (size_t j = 0; j < dims_; ++j) word(j / kWord, q)[j % kWord] = query.integers.bytes[j];
+      // What flipped rows have more, or less: 128 in each element.
+      if (flip_ != 0) {
+        panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.integers.sum);
+      }
+    } else {
+      for (size_t j = 0; j < dims_; ++j) {
+        const BFloat16 element = to_bfloat16(query.wide[j]);
+        std::memcpy(word(j / 2, q) + j % 2 * sizeof(element), &element, sizeof(element));
+      }
     }
-    // What flipped rows have more, or less: 128 in each element.
-    if (flip_ != 0) panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.sum);
   }
   return panel;
 }
 
-size_t PanelFilter::cached_panels() const noexcept {
-  const size_t item_bytes = byte_kernels_ == nullptr ? sizeof(float) : 1;
-  return std::max<size_t>(1, kCachedBytes / (dims_ * simd::kMaxPanelQueries * item_bytes));
+size_t PanelFilter::cached_panels(std::span<const Panel> panels) noexcept {
+  const Panel& first = panels.front();
+  const size_t bytes = first.packed.size() * sizeof(float) + first.packed_words.size();
+  return std::max<size_t>(1, kCachedBytes / std::max<size_t>(1, bytes));
 }
 
 PanelFilter::State::State(const PanelFilter& filter)
@@ -109,38 +182,48 @@ PanelFilter::State::State(const PanelFilter& filter)
       bounds_(filter.norms_.size() + simd::kMaxPanelQueries, kInfinity),
       dots_(kRows * simd::kMaxPanelQueries) {}
 
-void PanelFilter::State::prepare_floats(const std::byte* rows, size_t count) {
+const float* PanelFilter::State::as_floats(const std::byte* rows, size_t count) {
   const size_t dims = filter_->dims_;
-  const auto* direct = reinterpret_cast<const float*>(rows);
   const bool is_aligned = reinterpret_cast<uintptr_t>(rows) % alignof(float) == 0;
-  if (filter_->row_type_ != simd::RowType::kFloat32 || !is_aligned) {
-    if (converted_.size() < count * dims) converted_.resize(count * dims);
-    const auto convert = filter_->kernels_->to_float32[static_cast<size_t>(filter_->row_type_)];
-    convert(rows, count * dims, converted_.data());
-    direct = converted_.data();
+  if (filter_->row_type_ == simd::RowType::kFloat32 && is_aligned) {
+    return reinterpret_cast<const float*>(rows);
   }
-  rows_ = {direct, count, dims, lengths_.data(), offsets_.data(), nullptr, 0};
-  filter_->kernels_->square_norms(direct, count, dims, squares_.data());
+  if (converted_.size() < count * dims) converted_.resize(count * dims);
+  const auto convert = filter_->kernels_->to_float32[static_cast<size_t>(filter_->row_type_)];
+  convert(rows, count * dims, converted_.data());
+  return converted_.data();
 }
 
-void PanelFilter::State::prepare_bytes(const std::byte* rows, size_t count) {
+void PanelFilter::State::prepare_narrow(const std::byte* rows, size_t count) {
   const size_t dims = filter_->dims_;
-  const size_t step_bytes = (dims + 63) / 64 * 64;
-  if (converted_bytes_.size() < count * step_bytes) converted_bytes_.resize(count * step_bytes);
-  std::byte* prepared = converted_bytes_.data();
-  filter_->byte_kernels_->prepare(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
-                                  filter_->flip_, prepared, step_bytes, squares_.data());
-  byte_rows_ = {prepared, count, step_bytes, dims, lengths_.data(), offsets_.data(), nullptr, 0};
+  const size_t step_bytes = (dims * filter_->item_bytes() + 63) / 64 * 64;
+  if (narrow_.size() < count * step_bytes) narrow_.resize(count * step_bytes);
+  const simd::NarrowPanelKernels& kernels = *filter_->narrow_kernels_;
+  if (filter_->items_ == Items::kBytes) {
+    kernels.prepare_bytes(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
+                          filter_->flip_, narrow_.data(), step_bytes, squares_.data());
+  } else {
+    kernels.prepare_bfloat16(rows, count, dims, narrow_.data(), step_bytes, squares_.data());
+  }
+  narrow_rows_ = {narrow_.data(),  count,           step_bytes, filter_->words(),
+                  lengths_.data(), offsets_.data(), nullptr,    0};
 }
 
-void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next) {
+void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next,
+                                  bool is_exact) {
   const simd::FlushSubnormals flush;
   count_ = count;
   next_ = next;
-  if (filter_->byte_kernels_ == nullptr) {
-    prepare_floats(rows, count);
+  if (filter_->items_ == Items::kBytes) {
+    prepare_narrow(rows, count);
   } else {
-    prepare_bytes(rows, count);
+    const float* floats = as_floats(rows, count);
+    rows_ = {floats, count, filter_->dims_, lengths_.data(), offsets_.data(), nullptr, 0};
+    if (filter_->items_ == Items::kBFloat16 && !is_exact) {
+      prepare_narrow(reinterpret_cast<const std::byte*>(floats), count);
+    } else {
+      filter_->kernels_->square_norms(floats, count, filter_->dims_, squares_.data());
+    }
   }
   for (size_t r = 0; r < count; ++r) {
     const float length = std::sqrt(squares_[r]);
@@ -155,8 +238,9 @@ void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std
   }
 }
 
-void PanelFilter::State::set_bound(size_t query, double bound) {
-  const Margin::Line line = filter_->margin_.line(filter_->norms_[query], bound);
+void PanelFilter::State::set_bound(const Panel& panel, size_t q, double bound) {
+  const size_t query = panel.first + q;
+  const Margin::Line line = panel.margin.line(filter_->norms_[query], bound);
   slopes_[query] = line.slope;
   bounds_[query] = line.bound;
 }
@@ -166,11 +250,12 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
   const float* bounds = bounds_.data() + panel.first;
   const size_t share = count_ * filter_->row_bytes_ / parts;
   const std::byte* next = next_ == nullptr ? nullptr : next_ + part * share;
-  if (panel.byte_kernel != nullptr) {
-    byte_rows_.next = next;
-    byte_rows_.next_bytes = share;
-    panel.byte_kernel(byte_rows_, {panel.packed_bytes.data(), panel.starts.data(), slopes, bounds},
-                      dots_.data(), passing);
+  if (panel.narrow_kernel != nullptr) {
+    narrow_rows_.next = next;
+    narrow_rows_.next_bytes = share;
+    panel.narrow_kernel(narrow_rows_,
+                        {panel.packed_words.data(), panel.starts.data(), slopes, bounds},
+                        dots_.data(), passing);
   } else {
     rows_.next = next;
     rows_.next_bytes = share;
@@ -184,9 +269,16 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
 std::optional<ScoreRange> PanelFilter::State::score_range(const Panel& panel, size_t r,
                                                           size_t q) const {
   if (std::isinf(offsets_[r])) return {};
-  return filter_->margin_.score_range(
-      filter_->norms_[panel.first + q], static_cast<double>(dots_[r * panel.width + q]),
-      static_cast<double>(squares_[r]), static_cast<double>(lengths_[r]));
+  const size_t query = panel.first + q;
+  const size_t dims = filter_->dims_;
+  float dot = dots_[r * panel.width + q];
+  if (filter_->items_ == Items::kBFloat16 && panel.narrow_kernel != nullptr) {
+    dot =
+        filter_->kernels_->dot(rows_.rows + r * dims, filter_->floats_.data() + query * dims, dims);
+  }
+  return filter_->margin_.score_range(filter_->norms_[query], static_cast<double>(dot),
+                                      static_cast<double>(squares_[r]),
+                                      static_cast<double>(lengths_[r]));
 }
 
 }  // namespace npk::internal

@@ -1,5 +1,5 @@
-// PanelFilter: which rows of a block may be among the best of which queries, found out in float32,
-// or, of bytes with bytes and where the processor can, in integers.
+// PanelFilter: which rows of a block may be among the best of which queries, found out in float32
+// or, where the processor can, of bytes with bytes in integers and of many queries in bfloat16.
 //
 // Only rejects: a row that is rejected for a query is certainly not better than the bound given for
 // it. Of what remains it tells between which scores the canonical one lies.
@@ -19,7 +19,7 @@
 #include "core/search/margin.h"
 #include "core/search/plan.h"
 #include "core/search/row_source.h"
-#include "simd/byte_panel.h"
+#include "simd/narrow_panel.h"
 #include "simd/panel.h"
 
 namespace npk::internal {
@@ -35,16 +35,21 @@ class PanelFilter {
     size_t first;
     size_t count;
     size_t width;  // Of the kernel, at least count.
+    Margin margin;
     simd::PanelFn kernel = nullptr;
     std::vector<float> packed = {};
-    // Instead, of bytes:
-    simd::BytePanelFn byte_kernel = nullptr;
-    std::vector<std::byte> packed_bytes = {};
+    // Instead, of bytes or bfloat16:
+    simd::NarrowPanelFn narrow_kernel = nullptr;
+    std::vector<std::byte> packed_words = {};
     std::vector<int32_t> starts = {};
   };
   [[nodiscard]] std::span<const Panel> panels() const noexcept { return panels_; }
+  /// The same queries, none of them rounded to bfloat16, which rejects more.
+  [[nodiscard]] std::span<const Panel> exact_panels() const noexcept {
+    return items_ == Items::kBFloat16 ? exact_panels_ : panels_;
+  }
   /// How many panels stay in the second-level cache together with the rows they meet.
-  [[nodiscard]] size_t cached_panels() const noexcept;
+  [[nodiscard]] static size_t cached_panels(std::span<const Panel> panels) noexcept;
 
   /// What a thread keeps of the rows it is at and of the bounds it knows.
   class State {
@@ -52,27 +57,29 @@ class PanelFilter {
     explicit State(const PanelFilter& filter);
     /// Moves on to `count` <= kRows rows of the source's row type. Memory: count * dims floats if
     /// they are of another type. `next` is where the rows after them lie; never dereferenced.
-    void set_rows(const std::byte* rows, size_t count, const std::byte* next);
-    /// For query `query` only scores strictly better than `bound` matter.
-    void set_bound(size_t query, double bound);
+    /// They meet either only panels() or, if `is_exact`, only exact_panels().
+    void set_rows(const std::byte* rows, size_t count, const std::byte* next, bool is_exact);
+    /// For query panel.first + q only scores strictly better than `bound` matter.
+    void set_bound(const Panel& panel, size_t q, double bound);
     /// Bit q of passing[r]: row r may be among the best for query panel.first + q. Asks the memory
     /// for part `part` of `parts` of the next rows, as many as these.
     void run(const Panel& panel, size_t part, size_t parts, uint64_t* passing);
     /// Between which scores the canonical one lies for row r and query panel.first + q of the last
-    /// run(panel). Nothing if float32 cannot tell.
+    /// run(panel), computed in float32 if that was not. Nothing if float32 cannot tell.
     [[nodiscard]] std::optional<ScoreRange> score_range(const Panel& panel, size_t r,
                                                         size_t q) const;
 
    private:
-    /// squares_ and what the kernels read.
-    void prepare_floats(const std::byte* rows, size_t count);
-    void prepare_bytes(const std::byte* rows, size_t count);
+    /// The rows as float32, aligned.
+    const float* as_floats(const std::byte* rows, size_t count);
+    /// squares_ and what the narrow kernels read.
+    void prepare_narrow(const std::byte* rows, size_t count);
 
     const PanelFilter* filter_;
     simd::PanelRows rows_;
-    simd::BytePanelRows byte_rows_;
+    simd::NarrowPanelRows narrow_rows_;
     std::vector<float> converted_;
-    std::vector<std::byte> converted_bytes_;
+    std::vector<std::byte> narrow_;
     size_t count_ = 0;
     const std::byte* next_ = nullptr;
     std::array<float, kRows> squares_;
@@ -84,20 +91,30 @@ class PanelFilter {
   };
 
  private:
-  explicit PanelFilter(const Margin& margin) : margin_(margin) {}
-  void pack(std::span<const Plan> plans);
-  [[nodiscard]] Panel pack_next(std::span<const Plan> plans, size_t first) const;
-  [[nodiscard]] Panel pack_next_bytes(std::span<const Plan> plans, size_t first) const;
+  /// What most queries are multiplied as.
+  enum class Items : uint8_t { kFloat32, kBytes, kBFloat16 };
+
+  explicit PanelFilter(const Margin& margin) : margin_(margin), narrow_margin_(margin) {}
+  void choose_items(std::span<const Plan> plans);
+  /// Of the next `left` queries, those in float32 that cost least in all.
+  [[nodiscard]] Panel pack_floats(std::span<const Plan> plans, size_t first) const;
+  [[nodiscard]] Panel pack_words(std::span<const Plan> plans, size_t first) const;
+  [[nodiscard]] size_t item_bytes() const noexcept;
+  [[nodiscard]] size_t words() const noexcept;  // Of a row.
 
   Margin margin_;
+  Margin narrow_margin_;
+  Items items_ = Items::kFloat32;
   simd::RowType row_type_ = simd::RowType::kFloat32;
   const simd::PanelKernels* kernels_ = nullptr;
-  const simd::BytePanelKernels* byte_kernels_ = nullptr;  // Null: not of bytes.
-  uint8_t flip_ = 0;                                      // Of bytes of rows.
+  const simd::NarrowPanelKernels* narrow_kernels_ = nullptr;
+  uint8_t flip_ = 0;  // Of bytes of rows.
   size_t dims_ = 0;
   uint64_t row_bytes_ = 0;
   std::vector<double> norms_;
+  std::vector<float> floats_;  // The queries, one after the other; only with bfloat16.
   std::vector<Panel> panels_;
+  std::vector<Panel> exact_panels_;  // Only with bfloat16.
 };
 
 }  // namespace npk::internal

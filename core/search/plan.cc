@@ -82,7 +82,9 @@ PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dty
   double dot = 0;
   double norm_squared = 0;
   const simd::RowBlock row = {reinterpret_cast<const std::byte*>(prepared.wide.data()), 1, dims};
-  simd::scalar_scan_kernels().by_type[0].dot_norm(prepared.wide.data(), row, &dot, &norm_squared);
+  simd::scan_kernels(simd::target())
+      .by_type[static_cast<size_t>(simd::RowType::kFloat64)]
+      .dot_norm(prepared.wide.data(), row, &dot, &norm_squared);
   prepared.norm = std::sqrt(norm_squared);
   return prepared;
 }

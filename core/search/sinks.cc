@@ -65,35 +65,47 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
 void PanelSink::take(const SelectedBlock& block) {
   // Other threads may have found better bounds meanwhile.
   is_stale_.assign(is_stale_.size(), true);
-  const Panels all = filter_.panels();
+  // Where rounded panels reject too little, as in the first blocks, it costs less to leave them out
+  // for a while: to look at a pair again takes as long as eight pairs take in exact panels.
+  constexpr size_t kMostPassing = 8;
+  constexpr uint32_t kMostBlocksExact = 16;
+  const bool is_exact = blocks_exact_ > 0;
+  if (is_exact) --blocks_exact_;
+  passing_ = 0;
+  const Panels all = is_exact ? filter_.exact_panels() : filter_.panels();
   // As many panels as stay in the cache meet all rows of the block before the next ones do.
-  const size_t step = filter_.cached_panels();
+  const size_t step = PanelFilter::cached_panels(all);
   for (size_t p = 0; p < all.size(); p += step) {
     const Panels panels = all.subspan(p, std::min(step, all.size() - p));
     for (size_t first = 0; first < block.count; first += PanelFilter::kRows) {
-      take_part(block, first, std::min(block.count - first, PanelFilter::kRows), panels);
+      take_part(block, first, std::min(block.count - first, PanelFilter::kRows), panels, is_exact);
     }
   }
+  if (is_exact) return;
+  const bool is_too_little = passing_ > block.count * plans_.size() / kMostPassing;
+  blocks_exact_ = is_too_little ? next_exact_ : 0;
+  next_exact_ = is_too_little ? std::min(2 * next_exact_, kMostBlocksExact) : 1;
 }
 
 void PanelSink::refresh_bounds(const PanelFilter::Panel& panel) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  for (size_t q = panel.first; q < panel.first + panel.count; ++q) {
-    if (!is_stale_[q]) continue;
-    const TopKCollector& collector = collectors_[q];
-    const bool is_larger = plans_[q].direction() == Direction::kLarger;
+  for (size_t q = 0; q < panel.count; ++q) {
+    if (!is_stale_[panel.first + q]) continue;
+    const TopKCollector& collector = collectors_[panel.first + q];
+    const bool is_larger = plans_[panel.first + q].direction() == Direction::kLarger;
     const double worst = is_larger ? -kInfinity : kInfinity;
-    state_.set_bound(q, collector.admits_all() ? worst : collector.strict_bound());
-    is_stale_[q] = false;
+    state_.set_bound(panel, q, collector.admits_all() ? worst : collector.strict_bound());
+    is_stale_[panel.first + q] = false;
   }
 }
 
-void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels) {
+void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels,
+                          bool is_exact) {
   const uint64_t selected = block.words[first / 64];
   if (selected == 0) return;
   const std::byte* rows = block.rows + first * row_bytes_;
   const std::byte* behind = rows + count * row_bytes_;
-  state_.set_rows(rows, count, first + count < block.count ? behind : block.next);
+  state_.set_rows(rows, count, first + count < block.count ? behind : block.next, is_exact);
   std::array<uint64_t, PanelFilter::kRows> passing;
   for (size_t p = 0; p < panels.size(); ++p) {
     refresh_bounds(panels[p]);
@@ -108,16 +120,19 @@ void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count
 
 void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits,
                              const std::byte* row, uint64_t number, bool stays) {
+  passing_ += static_cast<size_t>(std::popcount(bits));
   for (; bits != 0; bits &= bits - 1) {
     const auto q = static_cast<size_t>(std::countr_zero(bits));
     TopKCollector& collector = collectors_[panel.first + q];
-    is_stale_[panel.first + q] = true;
-    if (stays && number < scored_from_row_) {
-      if (const auto range = state_.score_range(panel, r, q)) {
+    if (const auto range = state_.score_range(panel, r, q)) {
+      if (!collector.admits(range->at_best)) continue;
+      if (stays && number < scored_from_row_) {
+        is_stale_[panel.first + q] = true;
         collector.add_between(*range, number);
         continue;
       }
     }
+    is_stale_[panel.first + q] = true;
     double score = 0;
     double scratch = 0;
     plans_[panel.first + q].score(row, 1, &score, &scratch);

@@ -75,7 +75,8 @@ class PanelSink final : public CollectSink {
  private:
   using Panels = std::span<const PanelFilter::Panel>;
   /// Rows [first, first + count) of the block, count <= PanelFilter::kRows.
-  void take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels);
+  void take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels,
+                 bool is_exact);
   /// Row r of the part, for those queries of the panel whose bit is set.
   void take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits, const std::byte* row,
                     uint64_t number, bool stays);
@@ -87,6 +88,9 @@ class PanelSink final : public CollectSink {
   /// long as later, and more than half of it will remain among the best. Before, less will.
   uint64_t scored_from_row_;
   std::vector<bool> is_stale_;  // Queries whose bound may have changed.
+  size_t passing_ = 0;          // Rows of the block, for each query, that had to be looked at.
+  uint32_t blocks_exact_ = 0;   // So many blocks meet the exact panels,
+  uint32_t next_exact_ = 1;     // and so many the next time.
 };
 
 /// Writes the scores of live rows to their logical places: out[query * live_rows + row].

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "npk/dtype.h"
-#include "simd/byte_panel.h"
+#include "simd/narrow_panel.h"
 #include "tests/support/guard_buffer.h"
 #include "tests/support/support.h"
 
@@ -174,9 +174,9 @@ int64_t number(std::byte byte, bool is_signed) {
 }
 
 /// `extreme`: the bytes with the largest products only.
-void check_byte_panel(const BytePanelKernels& kernels, const BytePanelCase& c, bool extreme,
+void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c, bool extreme,
                       std::mt19937_64& random) {
-  const size_t width = c.vectors * kBytePanelLanes;
+  const size_t width = c.vectors * kNarrowPanelLanes;
   const GuardBuffer rows(c.count * c.dims);
   std::vector<std::byte> queries(width * c.dims);
   const auto fill = [&](std::byte* to, size_t count, bool is_signed) {
@@ -207,10 +207,10 @@ void check_byte_panel(const BytePanelKernels& kernels, const BytePanelCase& c, b
   std::vector<std::byte> prepared(c.count * step_bytes);
   std::vector<float> squares(c.count), dots(c.count * width);
   std::vector<uint64_t> passing(c.count);
-  kernels.prepare(rows.data(), c.count, c.dims, c.is_signed_row, flips ? 0x80 : 0, prepared.data(),
-                  step_bytes, squares.data());
+  kernels.prepare_bytes(rows.data(), c.count, c.dims, c.is_signed_row, flips ? 0x80 : 0,
+                        prepared.data(), step_bytes, squares.data());
   const auto kernel = (c.is_signed_query ? kernels.of_int8 : kernels.of_uint8)[c.vectors - 1];
-  kernel({prepared.data(), c.count, step_bytes, c.dims, lengths.data(), offsets.data(),
+  kernel({prepared.data(), c.count, step_bytes, (c.dims + 3) / 4, lengths.data(), offsets.data(),
           rows.data() + rows.size(), rows.size()},
          {packed.data(), starts.data(), slopes.data(), bounds.data()}, dots.data(), passing.data());
   for (size_t r = 0; r < c.count; ++r) {
@@ -236,10 +236,10 @@ void check_byte_panel(const BytePanelKernels& kernels, const BytePanelCase& c, b
 }
 
 // Targets that have no such instruction have no such kernels: then float32 does it.
-TEST(BytePanelKernels, SumExactlyAndRejectExactlyWhatIsBelowTheBound) {
+TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const Target target : available_targets()) {
-    const BytePanelKernels* kernels = byte_panel_kernels(target);
+    const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     ASSERT_EQ(kernels != nullptr, target == Target::kAvx3Dl) << target_name(target);
     if (kernels == nullptr) continue;
     for (int kinds = 0; kinds < 4; ++kinds) {
@@ -253,6 +253,105 @@ TEST(BytePanelKernels, SumExactlyAndRejectExactlyWhatIsBelowTheBound) {
       }
       check_byte_panel(*kernels, {kMostBytePanelDims, 1, 1, kinds % 2 != 0, kinds / 2 != 0}, true,
                        random);
+    }
+  }
+}
+
+float from_bfloat16(const std::byte* bits) {
+  return static_cast<float>(*reinterpret_cast<const BFloat16*>(bits));
+}
+
+/// Small integers: bfloat16 has them exactly, and so has float32 every sum of their products.
+void check_bfloat16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t count,
+                          size_t vectors, std::mt19937_64& random) {
+  const size_t width = vectors * kNarrowPanelLanes;
+  const size_t words = (dims + 1) / 2;
+  const size_t step_bytes = (dims * 2 + 63) / 64 * 64;
+  const GuardBuffer rows(count * dims * sizeof(float));
+  const GuardBuffer packed(words * kNarrowWordBytes * width);
+  std::vector<float> queries(width * dims);
+  std::vector<float> slopes(width), bounds(width), lengths(count), offsets(count);
+  std::fill_n(packed.data(), packed.size(), std::byte{0});
+  for (size_t q = 0; q < width; ++q) {
+    slopes[q] = small_integer(random);
+    bounds[q] = small_integer(random);
+    for (size_t j = 0; j < dims; ++j) {
+      const float element = queries[q * dims + j] = small_integer(random);
+      const auto rounded = static_cast<BFloat16>(element);
+      std::memcpy(packed.data() + (j / 2 * width + q) * kNarrowWordBytes + j % 2 * 2, &rounded, 2);
+    }
+  }
+  auto* row = reinterpret_cast<float*>(rows.data());
+  for (size_t i = 0; i < count * dims; ++i) row[i] = small_integer(random);
+  for (float& x : lengths) x = small_integer(random);
+  for (float& x : offsets) x = small_integer(random);
+  std::vector<std::byte> prepared(count * step_bytes);
+  std::vector<float> squares(count), dots(count * width);
+  std::vector<uint64_t> passing(count);
+  const std::vector<int32_t> starts(width, 0);
+  kernels.prepare_bfloat16(rows.data(), count, dims, prepared.data(), step_bytes, squares.data());
+  kernels.of_bfloat16[vectors - 1]({prepared.data(), count, step_bytes, words, lengths.data(),
+                                    offsets.data(), rows.data() + rows.size(), rows.size()},
+                                   {packed.data(), starts.data(), slopes.data(), bounds.data()},
+                                   dots.data(), passing.data());
+  const auto product = [&](const float* a, const float* b) {
+    float sum = 0;
+    for (size_t j = 0; j < dims; ++j) sum += a[j] * b[j];
+    return sum;
+  };
+  for (size_t r = 0; r < count; ++r) {
+    uint64_t want = 0;
+    ASSERT_EQ(squares[r], product(row + r * dims, row + r * dims)) << "dims " << dims;
+    for (size_t q = 0; q < width; ++q) {
+      const float dot = product(row + r * dims, queries.data() + q * dims);
+      ASSERT_EQ(dots[r * width + q], dot) << r << " of " << count << " dims " << dims;
+      want |= uint64_t{!(dot < slopes[q] * lengths[r] + (bounds[q] + offsets[r]))} << q;
+    }
+    ASSERT_EQ(passing[r], want) << "row " << r << " of " << count << " dims " << dims;
+  }
+}
+
+TEST(NarrowPanelKernels, OfBFloat16RejectExactlyWhatIsBelowTheBound) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const Target target : available_targets()) {
+    ASSERT_TRUE(has_bfloat16_panels(target) || !bfloat16_panels_pay(target));
+    if (!has_bfloat16_panels(target)) continue;
+    for (const size_t dims : {1u, 2u, 3u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 49u, 64u, 130u}) {
+      for (const size_t count : {0u, 1u, 7u, 8u, 9u, 31u, 64u}) {
+        const size_t vectors = 1 + random() % kMaxPanelVectors;
+        check_bfloat16_panel(*narrow_panel_kernels(target), dims, count, vectors, random);
+      }
+    }
+  }
+}
+
+TEST(NarrowPanelKernels, RoundToTheNearestBFloat16) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  constexpr size_t kDims = 77;
+  constexpr size_t kStepBytes = 192;
+  for (const Target target : available_targets()) {
+    if (!has_bfloat16_panels(target)) continue;
+    for (int round = 0; round < 2'000; ++round) {
+      // At any address.
+      std::byte rows[kDims * sizeof(float) + 1];
+      for (std::byte& byte : rows) byte = static_cast<std::byte>(random());
+      const std::byte* row = rows + random() % 2;
+      std::byte prepared[kStepBytes];
+      float square = 0;
+      narrow_panel_kernels(target)->prepare_bfloat16(row, 1, kDims, prepared, kStepBytes, &square);
+      for (size_t j = 0; j < kStepBytes / 2; ++j) {
+        float element = 0;
+        if (j < kDims) std::memcpy(&element, row + j * sizeof(float), sizeof(float));
+        const float want = static_cast<float>(static_cast<BFloat16>(element));
+        const float got = from_bfloat16(prepared + j * 2);
+        if (std::isnan(want)) {
+          ASSERT_TRUE(std::isnan(got)) << element;
+        } else if (std::abs(element) < std::numeric_limits<float>::min()) {
+          ASSERT_TRUE(got == want || got == 0) << element;
+        } else {
+          ASSERT_EQ(got, want) << element;
+        }
+      }
     }
   }
 }

@@ -1,0 +1,84 @@
+// Panel kernels of narrow elements: many queries against a block of rows, several elements to each
+// lane of 32 bits.
+//
+// As simd/panel.h, but one instruction multiplies
+//
+// - 64 pairs of unsigned and signed bytes, four times as many as there are float32 in a vector. The
+//   dot products are computed in integers, exactly, and then rounded to float32 once. One side is
+//   unsigned and the other signed: where rows and queries are of one kind, the rows are flipped to
+//   the other (x + 128 or x - 128), and the sums begin with what that adds;
+// - or 32 pairs of bfloat16, twice as many. Products are exact, their sums are rounded to float32
+//   in any order, fused or not. Subnormal numbers count as zero.
+#ifndef NPK_SIMD_NARROW_PANEL_H_
+#define NPK_SIMD_NARROW_PANEL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/panel.h"
+#include "simd/target.h"
+
+namespace npk::simd {
+
+/// With more dimensions a sum of products of bytes may not fit 32 bits:
+/// 65,025 · kMostBytePanelDims < 2^31.
+inline constexpr size_t kMostBytePanelDims = 32'768;
+inline constexpr size_t kNarrowPanelLanes = 16;  // Queries of one vector.
+inline constexpr size_t kNarrowWordBytes = 4;    // What a lane takes in one step.
+
+/// What a kernel's prepare function made of rows, and as in PanelRows.
+struct NarrowPanelRows {
+  const std::byte* rows = nullptr;
+  size_t count = 0;
+  size_t step_bytes = 0;  // From row to row.
+  size_t words = 0;       // Of a row.
+  const float* lengths = nullptr;
+  const float* offsets = nullptr;
+  const void* next = nullptr;
+  size_t next_bytes = 0;
+};
+
+/// Word j of query q lies at packed[(j * width + q) * kNarrowWordBytes], zeros behind its last
+/// element.
+struct NarrowPanelQueries {
+  const std::byte* packed = nullptr;
+  const int32_t* starts = nullptr;  // What the sums begin with; zeros for bfloat16.
+  const float* slopes = nullptr;
+  const float* bounds = nullptr;
+};
+
+/// dots[r * width + q] = dot(r, q), of bytes rounded to nearest, and passing as PanelFn has it.
+using NarrowPanelFn = void (*)(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                               float* dots, uint64_t* passing);
+
+/// [v] is v + 1 vectors wide.
+using NarrowPanelFns = NarrowPanelFn[kMaxPanelVectors];
+
+struct NarrowPanelKernels {
+  NarrowPanelFns of_int8;   // Queries of int8, rows of bytes.
+  NarrowPanelFns of_uint8;  // Queries of uint8, rows of bytes.
+  /// Copies rows back to back to rows `step_bytes` apart, xor `flip` (0 or 0x80), with zeros, xor
+  /// `flip`, behind each. squares[i]: the sum of the squares of row i, rounded to nearest.
+  /// Requires: step_bytes is a multiple of 64, at least dims.
+  void (*prepare_bytes)(const std::byte* rows, size_t count, size_t dims, bool is_signed,
+                        uint8_t flip, std::byte* to, size_t step_bytes, float* squares);
+  NarrowPanelFns of_bfloat16;
+  /// Rounds float32 rows back to back, of any alignment, to nearest even bfloat16, rows
+  /// `step_bytes` apart with zeros behind each; subnormal numbers may become zeros. squares[i]: the
+  /// sum of the squares of row i before that, in float32, in any order.
+  /// Requires: step_bytes is a multiple of 64, at least 2 * dims.
+  void (*prepare_bfloat16)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
+                           size_t step_bytes, float* squares);
+};
+
+/// Null where the target has no such instructions.
+const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept;
+/// Whether the processor can run the kernels of bfloat16.
+bool has_bfloat16_panels(Target target) noexcept;
+/// Whether it multiplies them at a higher rate than float32: those of AMD do. Those of Intel have
+/// one unit for them, and two for float32.
+bool bfloat16_panels_pay(Target target) noexcept;
+
+}  // namespace npk::simd
+
+#endif  // NPK_SIMD_NARROW_PANEL_H_

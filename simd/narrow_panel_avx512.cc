@@ -1,0 +1,228 @@
+// The panel kernels of bytes for AVX-512 with VNNI, and those of bfloat16 for AVX-512 with BF16:
+// simd/narrow_panel.h. Highway 1.0.3 has no target for them, hence a file of its own.
+//
+// Eight rows times three vectors of queries, as in simd/panel.cc; a step is a word of 32 bits.
+#include "simd/narrow_panel.h"
+
+#if defined(__x86_64__)
+
+#include <cstring>
+#include <immintrin.h>
+
+// GCC 12 takes the undefined source of its own unmasked intrinsics for a mistake of ours.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+// Compilers write instructions of BF16 only where they are asked for, so that the kernels of bytes
+// run without.
+#define NPK_NARROW \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,bmi2")))
+#define NPK_NARROW_INLINE NPK_NARROW __attribute__((always_inline)) inline
+
+namespace npk::simd {
+namespace {
+
+constexpr size_t kTileRows = 8;
+
+/// What a word of a query holds.
+enum class Query : uint8_t { kInt8, kUint8, kBFloat16 };
+
+/// The lanes of `sum` are integers, or float32 for bfloat16.
+template <Query kQuery>
+NPK_NARROW_INLINE __m512i add_products(__m512i sum, __m512i row, __m512i query) {
+  if constexpr (kQuery == Query::kBFloat16) {
+    return _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sum),
+                                                reinterpret_cast<__m512bh>(row),
+                                                reinterpret_cast<__m512bh>(query)));
+  } else if constexpr (kQuery == Query::kInt8) {
+    return _mm512_dpbusd_epi32(sum, row, query);
+  } else {
+    return _mm512_dpbusd_epi32(sum, query, row);
+  }
+}
+
+/// Row r, whose sums lie in `dots` as tile() left them. Not in the loop that computes them: GCC
+/// would keep them in memory all along to convert them from there.
+template <Query kQuery>
+NPK_NARROW_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                                  size_t r, size_t width, float* dots) {
+  const __m512 length = _mm512_set1_ps(rows.lengths[r]);
+  const __m512 offset = _mm512_set1_ps(rows.offsets[r]);
+  uint64_t passing = 0;
+  for (size_t q = 0; q < width; q += kNarrowPanelLanes) {
+    __m512 dot = _mm512_loadu_ps(dots + q);
+    if constexpr (kQuery != Query::kBFloat16) {
+      dot = _mm512_cvtepi32_ps(_mm512_castps_si512(dot));
+      _mm512_storeu_ps(dots + q, dot);
+    }
+    const __m512 base = _mm512_add_ps(_mm512_loadu_ps(queries.bounds + q), offset);
+    const __m512 bound = _mm512_fmadd_ps(_mm512_loadu_ps(queries.slopes + q), length, base);
+    passing |= uint64_t{_mm512_cmp_ps_mask(dot, bound, _CMP_NLT_UQ)} << q;
+  }
+  return passing;
+}
+
+/// The sums of kRows rows from `first` on with the whole panel, as add_products() makes them.
+template <Query kQuery, size_t kVectors, size_t kRows>
+NPK_NARROW_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                            size_t first, float* dots) {
+  constexpr size_t kWidth = kVectors * kNarrowPanelLanes;
+  const std::byte* row = rows.rows + first * rows.step_bytes;
+  const std::byte* query = queries.packed;
+  const size_t tiles = (rows.count + kTileRows - 1) / kTileRows;
+  const size_t share = rows.next_bytes / tiles;
+  auto next = reinterpret_cast<uintptr_t>(rows.next) + first / kTileRows * share;
+  const size_t ahead = share / (rows.words + 1) + 1;
+#define NPK_EACH_ROW(M) \
+  M(0) if constexpr (kRows > 1) { M(1) M(2) M(3) M(4) M(5) M(6) M(7) }
+  const __m512i zero = _mm512_setzero_si512();
+  const __m512i start0 = _mm512_loadu_si512(queries.starts);
+  const __m512i start1 = kVectors > 1 ? _mm512_loadu_si512(queries.starts + 16) : zero;
+  const __m512i start2 = kVectors > 2 ? _mm512_loadu_si512(queries.starts + 32) : zero;
+  __m512i a0 = start0, a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
+  __m512i b0 = start1, b1 = b0, b2 = b0, b3 = b0, b4 = b0, b5 = b0, b6 = b0, b7 = b0;
+  __m512i c0 = start2, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+  const size_t step_bytes = rows.step_bytes;
+  const size_t words = rows.words;
+  // GCC 12 spills the sums if the rows are walked by a pointer, or the loop tests at its end.
+  for (size_t j = 0; j < words; ++j, query += kWidth * kNarrowWordBytes) {
+    __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);  // To the second-level cache.
+    next += ahead;
+    const __m512i q0 = _mm512_loadu_si512(query);
+    const __m512i q1 = kVectors > 1 ? _mm512_loadu_si512(query + 64) : zero;
+    const __m512i q2 = kVectors > 2 ? _mm512_loadu_si512(query + 128) : zero;
+#define NPK_MULTIPLY(r)                                                                \
+  {                                                                                    \
+    int32_t word;                                                                      \
+    std::memcpy(&word, row + (r)*step_bytes + j * kNarrowWordBytes, kNarrowWordBytes); \
+    const __m512i x = _mm512_set1_epi32(word);                                         \
+    a##r = add_products<kQuery>(a##r, x, q0);                                          \
+    if constexpr (kVectors > 1) b##r = add_products<kQuery>(b##r, x, q1);              \
+    if constexpr (kVectors > 2) c##r = add_products<kQuery>(c##r, x, q2);              \
+  }
+    NPK_EACH_ROW(NPK_MULTIPLY)
+#undef NPK_MULTIPLY
+  }
+#define NPK_STORE(r)                                                \
+  {                                                                 \
+    float* to = dots + (first + (r)) * kWidth;                      \
+    _mm512_storeu_si512(to, a##r);                                  \
+    if constexpr (kVectors > 1) _mm512_storeu_si512(to + 16, b##r); \
+    if constexpr (kVectors > 2) _mm512_storeu_si512(to + 32, c##r); \
+  }
+  NPK_EACH_ROW(NPK_STORE)
+#undef NPK_STORE
+#undef NPK_EACH_ROW
+}
+
+template <Query kQuery, size_t kVectors>
+NPK_NARROW void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
+                      uint64_t* passing) {
+  size_t r = 0;
+  for (; r + kTileRows <= rows.count; r += kTileRows) {
+    tile<kQuery, kVectors, kTileRows>(rows, queries, r, dots);
+  }
+  for (; r < rows.count; ++r) tile<kQuery, kVectors, 1>(rows, queries, r, dots);
+  constexpr size_t kWidth = kVectors * kNarrowPanelLanes;
+  for (r = 0; r < rows.count; ++r) {
+    passing[r] = finish<kQuery>(rows, queries, r, kWidth, dots + r * kWidth);
+  }
+}
+
+/// Squares of 32 bytes, two to a lane: a lane stays below 2^31 up to kMostNarrowPanelDims.
+template <bool kSigned>
+NPK_NARROW_INLINE __m512i add_squares(__m512i sum, __m256i bytes) {
+  const __m512i wide = kSigned ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes);
+  return _mm512_dpwssd_epi32(sum, wide, wide);
+}
+
+template <bool kSigned>
+NPK_NARROW void prepare_rows(const std::byte* rows, size_t count, size_t dims, uint8_t flip,
+                             std::byte* to, size_t step_bytes, float* squares) {
+  const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
+  for (size_t r = 0; r < count; ++r, rows += dims, to += step_bytes) {
+    __m512i sum0 = _mm512_setzero_si512();
+    __m512i sum1 = sum0;
+    for (size_t j = 0; j < dims; j += 64) {
+      const size_t left = dims - j;
+      const __mmask64 mask = left < 64 ? _bzhi_u64(~0ULL, static_cast<unsigned>(left)) : ~0ULL;
+      const __m512i bytes = _mm512_maskz_loadu_epi8(mask, rows + j);
+      sum0 = add_squares<kSigned>(sum0, _mm512_castsi512_si256(bytes));
+      sum1 = add_squares<kSigned>(sum1, _mm512_extracti64x4_epi64(bytes, 1));
+      _mm512_storeu_si512(to + j, _mm512_xor_si512(bytes, flips));
+    }
+    // All lanes together stay below 2^31: see kMostNarrowPanelDims.
+    squares[r] = static_cast<float>(_mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1)));
+  }
+}
+
+void prepare_bytes(const std::byte* rows, size_t count, size_t dims, bool is_signed, uint8_t flip,
+                   std::byte* to, size_t step_bytes, float* squares) {
+  (is_signed ? prepare_rows<true> : prepare_rows<false>)(rows, count, dims, flip, to, step_bytes,
+                                                         squares);
+}
+
+/// Requires: count <= 16.
+NPK_NARROW_INLINE __m512 load_floats(const std::byte* from, size_t count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((uint32_t{1} << count) - 1), from);
+}
+
+NPK_NARROW void prepare_bfloat16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
+                                 size_t step_bytes, float* squares) {
+  constexpr size_t kItems = 32;  // Of a vector of bfloat16.
+  constexpr size_t kHalf = kItems / 2;
+  for (size_t r = 0; r < count; ++r, rows += dims * sizeof(float), to += step_bytes) {
+    __m512 sum0 = _mm512_setzero_ps();
+    __m512 sum1 = sum0;
+    for (size_t j = 0; j < dims; j += kItems) {
+      const std::byte* from = rows + j * sizeof(float);
+      const size_t left = dims - j;
+      const __m512 low = left < kHalf ? load_floats(from, left) : _mm512_loadu_ps(from);
+      __m512 high = _mm512_setzero_ps();
+      if (left > kHalf) {
+        from += kHalf * sizeof(float);
+        high = left < kItems ? load_floats(from, left - kHalf) : _mm512_loadu_ps(from);
+      }
+      sum0 = _mm512_fmadd_ps(low, low, sum0);
+      sum1 = _mm512_fmadd_ps(high, high, sum1);
+      _mm512_storeu_si512(to + j * 2, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+    }
+    squares[r] = _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
+  }
+}
+
+constexpr NarrowPanelKernels kTable = {
+    {panel<Query::kInt8, 1>, panel<Query::kInt8, 2>, panel<Query::kInt8, 3>},
+    {panel<Query::kUint8, 1>, panel<Query::kUint8, 2>, panel<Query::kUint8, 3>},
+    prepare_bytes,
+    {panel<Query::kBFloat16, 1>, panel<Query::kBFloat16, 2>, panel<Query::kBFloat16, 3>},
+    prepare_bfloat16};
+
+}  // namespace
+
+const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept {
+  return target == Target::kAvx3Dl ? &kTable : nullptr;
+}
+
+bool has_bfloat16_panels(Target target) noexcept {
+  return target == Target::kAvx3Dl && __builtin_cpu_supports("avx512bf16") != 0;
+}
+
+bool bfloat16_panels_pay(Target target) noexcept {
+  return has_bfloat16_panels(target) && __builtin_cpu_is("amd") != 0;
+}
+
+}  // namespace npk::simd
+
+#else
+
+namespace npk::simd {
+
+const NarrowPanelKernels* narrow_panel_kernels(Target) noexcept { return nullptr; }
+bool has_bfloat16_panels(Target) noexcept { return false; }
+bool bfloat16_panels_pay(Target) noexcept { return false; }
+
+}  // namespace npk::simd
+
+#endif
