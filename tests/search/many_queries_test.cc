@@ -103,6 +103,27 @@ TEST_F(ManyQueries, OfEveryTypeAndContentHaveTheAnswersOfEachAlone) {
   }
 }
 
+TEST_F(ManyQueries, OfManyBlocksAreExactWhetherTheirScoresLieFarApartOrNot) {
+  // So many that bounds are known well, and rows rejected by less than float32 could tell; of
+  // contents whose scores lie close together less is rejected, and then nothing for a while.
+  for (const Content content : kAllContents) {
+    const Metric metric = kProductMetrics[random_() % std::size(kProductMetrics)];
+    const std::span<const DType> dtypes = metric_info(metric).dtypes;
+    for (const DType dtype : {DType::kFloat32, dtypes[random_() % dtypes.size()]}) {
+      const uint64_t rows = 1'500 + part_of(7'500);
+      const uint64_t dims = 17 + random_() % 60;
+      const Array base = random_rows(dtype, rows, dims, content, random_);
+      const Array queries = random_queries(dtype, 9 + random_() % 20, dims, content, random_);
+      const uint64_t k = random_() % 2 == 0 ? 1 + random_() % 10 : 200;
+      std::vector<TopK> want;
+      for (const TopK& full : full_answers(base, queries, metric)) {
+        want.push_back(filtered(full, {}, {}, k));
+      }
+      expect_everywhere(base, queries, {.metric = metric, .k = k}, want);
+    }
+  }
+}
+
 TEST_F(ManyQueries, OfBytesAgainstBytesOfTheOtherKindToo) {
   for (const DType rows_of : {DType::kInt8, DType::kUint8}) {
     for (const DType queries_of : {DType::kInt8, DType::kUint8}) {
