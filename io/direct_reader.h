@@ -17,7 +17,8 @@
 
 namespace npk::io {
 
-/// How many pieces a reader has room for, and of what size. Memory: slots * (slot_bytes + 8 KiB).
+/// How many pieces a reader has room for, and of what size. Memory: slots * (slot_bytes + 8 KiB),
+/// rounded up to 2 MiB.
 struct DirectReaderOptions {
   uint32_t slots = 8;
   uint64_t slot_bytes = 1 << 20;

@@ -26,6 +26,10 @@ using internal::concat;
 // Sectors of 512 or 4096 bytes and pages of memory: what O_DIRECT asks for anywhere.
 constexpr uint64_t kAlignmentBytes = 4096;
 
+// Where the kernel has pages of this size, buffers lie in them: a disk takes only so many separate
+// pieces of memory in one request (often 128 or 254), and of pages of 4 KiB each is one.
+constexpr uint64_t kHugePageBytes = 2 << 20;
+
 constexpr uint64_t round_down(uint64_t value) { return value / kAlignmentBytes * kAlignmentBytes; }
 constexpr uint64_t round_up(uint64_t value) { return round_down(value + kAlignmentBytes - 1); }
 
@@ -86,13 +90,18 @@ Status UringReader::open_ring() {
 }
 
 Status UringReader::allocate_buffers() {
-  const uint64_t bytes = slots_.size() * buffer_bytes_;
+  // Whole huge pages, from a multiple of their size on.
+  const uint64_t bytes = (slots_.size() * buffer_bytes_ / kHugePageBytes + 1) * kHugePageBytes;
+  reserved_bytes_ = bytes + kHugePageBytes;
   void* const address =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      ::mmap(nullptr, reserved_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address == MAP_FAILED) {
     return errno_status(errno, concat("reserve ", bytes, " bytes of memory"), file_.path());
   }
-  buffers_ = static_cast<std::byte*>(address);
+  reserved_ = static_cast<std::byte*>(address);
+  buffers_ = reserved_ + (kHugePageBytes - reinterpret_cast<uintptr_t>(address) % kHugePageBytes);
+  // Without them it works too.
+  static_cast<void>(::madvise(buffers_, bytes, MADV_HUGEPAGE));
   std::vector<iovec> list(slots_.size());
   for (uint32_t slot = 0; slot < slots_.size(); ++slot) list[slot] = {buffer(slot), buffer_bytes_};
   // Spares the kernel to look the pages up for each read. Where RLIMIT_MEMLOCK forbids to keep so
@@ -107,7 +116,7 @@ UringReader::~UringReader() {
   }
   if (has_ring_) ::io_uring_queue_exit(&ring_);
   // Unmapped rather than freed: should a read be under way after all, its pages stay its own.
-  if (buffers_ != nullptr) ::munmap(buffers_, slots_.size() * buffer_bytes_);
+  if (reserved_ != nullptr) ::munmap(reserved_, reserved_bytes_);
 }
 
 void UringReader::start(uint32_t slot, uint64_t offset_bytes, uint64_t length_bytes) {

@@ -42,7 +42,9 @@ class UringReader final : public DirectReader {
   Descriptor direct_;
   std::vector<Slot> slots_;
   uint64_t buffer_bytes_;
-  std::byte* buffers_ = nullptr;
+  std::byte* reserved_ = nullptr;
+  uint64_t reserved_bytes_ = 0;
+  std::byte* buffers_ = nullptr;  // In it.
   bool has_ring_ = false;
   bool is_registered_ = false;
   bool is_refused_ = false;  // The kernel takes no more reads.

@@ -32,6 +32,7 @@ namespace npk {
 namespace {
 
 constexpr uint64_t kDims = 128;
+constexpr uint64_t kHugePageBytes = 2 << 20;
 constexpr uint64_t kPieceRows = 1u << 17;  // 64 MiB.
 constexpr uint64_t kReadBytes = 1u << 20;
 constexpr unsigned kDepth = 8;
@@ -56,7 +57,10 @@ void read_by_uring(const std::string& path, uint64_t bytes) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
   ::io_uring ring{};
   require(fd >= 0 && ::io_uring_queue_init(kDepth, &ring, 0) == 0, "cannot use io_uring");
-  auto* const buffers = static_cast<std::byte*>(std::aligned_alloc(4096, kDepth * kReadBytes));
+  // Huge pages: a disk takes only so many separate pieces of memory in one request.
+  auto* const buffers =
+      static_cast<std::byte*>(std::aligned_alloc(kHugePageBytes, kDepth * kReadBytes));
+  ::madvise(buffers, kDepth * kReadBytes, MADV_HUGEPAGE);
   std::vector<iovec> list;
   for (unsigned i = 0; i < kDepth; ++i) list.push_back({buffers + i * kReadBytes, kReadBytes});
   require(::io_uring_register_buffers(&ring, list.data(), kDepth) == 0, "cannot register buffers");
