@@ -7,9 +7,6 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(NPK_HWY REQUIRED IMPORTED_TARGET libhwy>=1.0.3)
 pkg_check_modules(NPK_URING REQUIRED IMPORTED_TARGET liburing>=2.2)
 
-find_path(NPK_ROARING_INCLUDE roaring/roaring.h REQUIRED)
-find_library(NPK_ROARING_LIBRARY roaring REQUIRED)
-
 add_library(npk_hwy INTERFACE)
 target_link_libraries(npk_hwy INTERFACE PkgConfig::NPK_HWY)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
@@ -18,6 +15,5 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
 endif()
 
 add_library(npk_dependencies INTERFACE)
-target_include_directories(npk_dependencies SYSTEM INTERFACE "${NPK_ROARING_INCLUDE}")
-target_link_libraries(npk_dependencies INTERFACE npk_hwy "${NPK_ROARING_LIBRARY}" TBB::tbb
-                      PkgConfig::NPK_URING nlohmann_json::nlohmann_json Threads::Threads)
+target_link_libraries(npk_dependencies INTERFACE npk_hwy TBB::tbb PkgConfig::NPK_URING
+                      nlohmann_json::nlohmann_json Threads::Threads)

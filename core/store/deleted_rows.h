@@ -2,31 +2,30 @@
 // (deleted ones left out) and physical rows (places in the file).
 //
 // Immutable: with() returns a new set that shares what it did not touch, so a reader keeps the
-// state it began with. Rows are held in blocks of 65,536: a bitmap with running counts for a block
-// that has deletions, nothing for one that has none, however many rows the array has. On disk and
-// in the log the set is a 64-bit roaring bitmap in the portable format
+// state it began with. Rows are held in blocks of 65,536 (deleted_block.h), those that have
+// deletions: rows that are not deleted take no memory, however many the array has. On disk and in
+// the log the set is a 64-bit roaring bitmap in the portable format
 // (github.com/RoaringBitmap/RoaringFormatSpec).
 //
-// Complexity, for b blocks with deletions: is_deleted and logical O(1) if no block before is
-// without any, else O(log b); physical O(log b); with(m rows) O(m + b).
+// Complexity, for b blocks with deletions: a block is found in O(1) if none before is without any,
+// else in O(log b), and a row in it in O(1), or O(log r) if it has only r runs of deleted ones;
+// physical O(log b); with(m rows) O(m + b).
 #ifndef NPK_CORE_STORE_DELETED_ROWS_H_
 #define NPK_CORE_STORE_DELETED_ROWS_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "core/store/deleted_block.h"
 #include "npk/status.h"
 
 namespace npk::internal {
 
 class DeletedRows {
  public:
-  static constexpr uint64_t kBlockRows = 65'536;
-
   DeletedRows() = default;
 
   [[nodiscard]] uint64_t count() const noexcept { return count_; }
@@ -51,7 +50,7 @@ class DeletedRows {
   };
   [[nodiscard]] Run next_live_run(uint64_t begin, uint64_t end) const noexcept;
 
-  /// This set and these physical rows (any order; those already in it make no difference).
+  /// This set and these physical rows (ascending; those already in it make no difference).
   [[nodiscard]] std::shared_ptr<const DeletedRows> with(std::span<const uint64_t> rows) const;
   /// As with(), for the range [begin, end).
   [[nodiscard]] std::shared_ptr<const DeletedRows> with_range(uint64_t begin, uint64_t end) const;
@@ -65,33 +64,24 @@ class DeletedRows {
   /// Portable 64-bit roaring bytes of the whole set.
   [[nodiscard]] std::vector<std::byte> encode() const;
   /// Errors: Corruption (with the offset) for bytes that are no valid bitmap, or rows at or beyond
-  /// row_count. Takes memory for the blocks that the bytes name, 9 KB each, whatever row_count is.
+  /// row_count. Takes memory for the runs and blocks that the bytes name, whatever row_count is.
   static Result<std::shared_ptr<const DeletedRows>> decode(std::span<const std::byte> bytes,
                                                            uint64_t row_count) {
     return DeletedRows().with_encoded(bytes, row_count);
   }
 
  private:
-  struct Block {
-    std::array<uint64_t, kBlockRows / 64> deleted{};  // Bit set: deleted.
-    std::array<uint16_t, kBlockRows / 128> before{};  // Deleted rows of the block before 128 i.
-    uint32_t count = 0;
-    void recount() noexcept;
-  };
   struct Entry {
     uint64_t index = 0;  // Of the block: its first row / kBlockRows.
-    std::shared_ptr<const Block> block;
+    std::shared_ptr<const DeletedBlock> block;
     uint64_t before = 0;  // Deleted rows before the block.
   };
+  class Changes;
   template <size_t kLanes>
   void to_physical(uint64_t* rows) const noexcept;
   /// The last entry with at most this index; null if there is none.
   [[nodiscard]] const Entry* entry_up_to(uint64_t index) const noexcept;
-  [[nodiscard]] const Block* find_block(uint64_t index) const noexcept;
-  /// A copy of the block to change; empty if there is none.
-  [[nodiscard]] std::shared_ptr<Block> copy_block(uint64_t index) const;
-  /// This set with these blocks, in order, instead of its own.
-  [[nodiscard]] std::shared_ptr<const DeletedRows> with_blocks(std::vector<Entry> changed) const;
+  [[nodiscard]] const DeletedBlock* find_block(uint64_t index) const noexcept;
 
   uint64_t count_ = 0;
   std::vector<Entry> entries_;  // By index; only blocks with deletions.

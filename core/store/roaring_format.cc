@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <string_view>
-
-#include <roaring/roaring.h>
 
 #include "core/store/codec.h"
 #include "npk/internal/text.h"
@@ -17,6 +14,7 @@ constexpr uint32_t kCookieNoRuns = 12'346;
 constexpr uint32_t kCookieRuns = 12'347;
 constexpr uint64_t kNoOffsetBelow = 4;  // Bitmaps with runs and fewer containers have no offsets.
 constexpr uint64_t kArrayLimit = 4'096;
+constexpr uint64_t kBitsetBytes = sizeof(RowBits);
 
 /// A cursor that refuses to pass the end.
 class Decoder {
@@ -114,7 +112,7 @@ class Decoder {
   }
 
   Status bitset(uint64_t first_row, uint64_t count) {
-    NPK_ASSIGN_OR_RETURN(const auto values, take_bytes(8'192));
+    NPK_ASSIGN_OR_RETURN(const auto values, take_bytes(kBitsetBytes));
     uint64_t found = 0;
     uint64_t last = 0;
     for (uint64_t word = 0; word < 1'024; ++word) {
@@ -136,13 +134,12 @@ class Decoder {
     for (uint64_t i = 0; i < run_count; ++i) {
       const uint64_t begin = get_le<uint16_t>(values.data() + 4 * i);
       const uint64_t end = begin + get_le<uint16_t>(values.data() + 4 * i + 2) + 1;
-      if (begin < next || end > 65'536) return damage("runs are out of order");
+      if (begin < next || end > kContainerRows) return damage("runs are out of order");
       next = end;
       found += end - begin;
       for (uint64_t word = begin / 64; word * 64 < end; ++word) {
-        uint64_t bits = ~uint64_t{0};
-        if (word == begin / 64) bits &= ~uint64_t{0} << (begin % 64);
-        if (end - word * 64 < 64) bits &= (uint64_t{1} << (end - word * 64)) - 1;
+        uint64_t bits = mask_below(end - word * 64);
+        if (word == begin / 64) bits &= ~mask_below(begin % 64);
         sink_(first_row, word, bits);
       }
     }
@@ -158,73 +155,99 @@ class Decoder {
 
 }  // namespace
 
-RoaringEncoder::~RoaringEncoder() {
-  for (auto& [upper, bitmap] : bitmaps_) roaring_bitmap_free(bitmap);
-}
-
-roaring_bitmap_s* RoaringEncoder::bitmap_of(uint32_t upper) {
-  if (bitmaps_.empty() || bitmaps_.back().first != upper) {
-    bitmaps_.emplace_back(upper, roaring_bitmap_create());
-  }
-  return bitmaps_.back().second;
-}
-
-void RoaringEncoder::add_rows(uint32_t upper, std::span<const uint32_t> lower) {
-  roaring_bitmap_add_many(bitmap_of(upper), lower.size(), lower.data());
-}
-
-void RoaringEncoder::add_range(uint32_t upper, uint64_t begin, uint64_t end) {
-  roaring_bitmap_add_range(bitmap_of(upper), begin, end);
-}
-
-void RoaringEncoder::add_block(uint64_t first_row, std::span<const uint64_t, 1024> words) {
+void RoaringEncoder::add_container(uint64_t first_row, std::span<const BitRun> runs) {
+  if (runs.empty()) return;
+  uint64_t count = 0;
+  for (const BitRun& run : runs) count += run.end - run.begin;
   const auto upper = static_cast<uint32_t>(first_row >> 32);
-  std::vector<uint32_t> rows;
-  for (uint64_t word = 0; word < words.size(); ++word) {
-    for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
-      rows.push_back(static_cast<uint32_t>(first_row + word * 64 +
-                                           static_cast<uint64_t>(std::countr_zero(bits))));
+  if (bitmaps_.empty() || bitmaps_.back().upper != upper) bitmaps_.emplace_back().upper = upper;
+  Bitmap& bitmap = bitmaps_.back();
+  const size_t at = bitmap.begins.size();
+  bitmap.begins.push_back(static_cast<uint32_t>(bitmap.containers.size()));
+  append_le(bitmap.descriptions, static_cast<uint16_t>(first_row >> 16));
+  append_le(bitmap.descriptions, static_cast<uint16_t>(count - 1));
+  if (at % 8 == 0) bitmap.run_flags.push_back(std::byte{0});
+  std::vector<std::byte>& out = bitmap.containers;
+  const uint64_t run_bytes = 2 + 4 * runs.size();
+  // The choice is CRoaring's, so that both write the same bytes.
+  if (count <= kArrayLimit ? run_bytes <= count * 2 : run_bytes < kBitsetBytes) {
+    bitmap.has_runs = true;
+    bitmap.run_flags.back() |= std::byte{1} << (at % 8);
+    append_le(out, static_cast<uint16_t>(runs.size()));
+    for (const BitRun& run : runs) {
+      append_le(out, static_cast<uint16_t>(run.begin));
+      append_le(out, static_cast<uint16_t>(run.end - run.begin - 1));
     }
-  }
-  if (rows.size() == 65'536) {  // Kept as one run from the start: deleted ranges may be long.
-    add_range(upper, rows.front(), uint64_t{rows.back()} + 1);
+  } else if (count <= kArrayLimit) {
+    for (const BitRun& run : runs) {
+      for (uint32_t row = run.begin; row < run.end; ++row) {
+        append_le(out, static_cast<uint16_t>(row));
+      }
+    }
   } else {
-    add_rows(upper, rows);
+    RowBits bits{};
+    for (const BitRun& run : runs) set_bits(bits.data(), run.begin, run.end);
+    for (const uint64_t word : bits) append_le(out, word);
   }
 }
 
-std::vector<std::byte> encode_roaring(std::span<const uint64_t> rows) {
-  std::map<uint32_t, std::vector<uint32_t>> by_upper;
-  for (const uint64_t row : rows) {
-    by_upper[static_cast<uint32_t>(row >> 32)].push_back(static_cast<uint32_t>(row));
+void RoaringEncoder::encode(const Bitmap& bitmap, std::vector<std::byte>& out) {
+  const size_t begin = out.size();
+  const auto count = static_cast<uint32_t>(bitmap.begins.size());
+  const auto add = [&](const std::vector<std::byte>& bytes) {
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  };
+  if (bitmap.has_runs) {
+    append_le(out, kCookieRuns | (count - 1) << 16);
+    add(bitmap.run_flags);
+  } else {
+    append_le(out, kCookieNoRuns);
+    append_le(out, count);
   }
-  RoaringEncoder encoder;
-  for (const auto& [upper, lower] : by_upper) encoder.add_rows(upper, lower);
-  return std::move(encoder).finish();
-}
-
-std::vector<std::byte> encode_roaring_range(uint64_t begin, uint64_t end) {
-  constexpr uint64_t kSpan = uint64_t{1} << 32;
-  RoaringEncoder encoder;
-  for (uint64_t first = begin; first < end;) {
-    const uint64_t last = std::min(end, (first / kSpan + 1) * kSpan);
-    encoder.add_range(static_cast<uint32_t>(first >> 32), first % kSpan, (last - 1) % kSpan + 1);
-    first = last;
+  add(bitmap.descriptions);
+  if (!bitmap.has_runs || count >= kNoOffsetBelow) {
+    const auto header_bytes = static_cast<uint32_t>(out.size() - begin + 4 * count);
+    for (const uint32_t offset : bitmap.begins) append_le(out, header_bytes + offset);
   }
-  return std::move(encoder).finish();
+  add(bitmap.containers);
 }
 
 std::vector<std::byte> RoaringEncoder::finish() && {
   std::vector<std::byte> out;
   append_le<uint64_t>(out, bitmaps_.size());
-  for (const auto& [upper, bitmap] : bitmaps_) {
-    roaring_bitmap_run_optimize(bitmap);
-    append_le<uint32_t>(out, upper);
-    const size_t at = out.size();
-    out.resize(at + roaring_bitmap_portable_size_in_bytes(bitmap));
-    roaring_bitmap_portable_serialize(bitmap, reinterpret_cast<char*>(out.data() + at));
+  for (const Bitmap& bitmap : bitmaps_) {
+    append_le(out, bitmap.upper);
+    encode(bitmap, out);
   }
   return out;
+}
+
+std::vector<std::byte> encode_roaring(std::span<const uint64_t> rows) {
+  RoaringEncoder encoder;
+  std::vector<BitRun> runs;
+  for (size_t i = 0; i < rows.size();) {
+    const uint64_t container = rows[i] / kContainerRows;
+    runs.clear();
+    for (; i < rows.size() && rows[i] / kContainerRows == container; ++i) {
+      const auto row = static_cast<uint32_t>(rows[i] % kContainerRows);
+      if (runs.empty() || row > runs.back().end) runs.push_back({row, row});
+      runs.back().end = row + 1;
+    }
+    encoder.add_container(container * kContainerRows, runs);
+  }
+  return std::move(encoder).finish();
+}
+
+std::vector<std::byte> encode_roaring_range(uint64_t begin, uint64_t end) {
+  RoaringEncoder encoder;
+  for (uint64_t next = 0; begin < end; begin = next) {
+    const uint64_t first_row = begin / kContainerRows * kContainerRows;
+    next = std::min(end, first_row + kContainerRows);
+    const BitRun run = {static_cast<uint32_t>(begin - first_row),
+                        static_cast<uint32_t>(next - first_row)};
+    encoder.add_container(first_row, {&run, 1});
+  }
+  return std::move(encoder).finish();
 }
 
 Status decode_roaring(std::span<const std::byte> bytes, uint64_t row_count,

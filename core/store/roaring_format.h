@@ -1,7 +1,7 @@
 // The portable 64-bit roaring format: how sets of rows lie in files and in the log.
 // Specification: github.com/RoaringBitmap/RoaringFormatSpec (32-bit bitmaps, and the extension that
-// counts them and puts the upper 32 bits before each). Encoding is CRoaring's; decoding is ours,
-// because bytes from a file must be checked in full and Debian's CRoaring does not.
+// counts them and puts the upper 32 bits before each). Both ways take memory for what the bytes
+// say, not for the rows between, and bytes from a file are checked in full.
 #ifndef NPK_CORE_STORE_ROARING_FORMAT_H_
 #define NPK_CORE_STORE_ROARING_FORMAT_H_
 
@@ -9,37 +9,36 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "core/store/row_bits.h"
 #include "npk/status.h"
-
-struct roaring_bitmap_s;
 
 namespace npk::internal {
 
 class RoaringEncoder {
  public:
-  RoaringEncoder() = default;
-  ~RoaringEncoder();
-  RoaringEncoder(const RoaringEncoder&) = delete;
-  RoaringEncoder& operator=(const RoaringEncoder&) = delete;
-
-  /// Adds the rows first_row + i whose bit i is set. Requires: ascending first_row, multiples of
-  /// 65,536.
-  void add_block(uint64_t first_row, std::span<const uint64_t, 1024> words);
-  /// Adds rows; those with the same upper 32 bits must come together, in ascending order of them.
-  void add_rows(uint32_t upper, std::span<const uint32_t> lower);
-  /// Adds [begin, end) of the rows that share the upper 32 bits.
-  void add_range(uint32_t upper, uint64_t begin, uint64_t end);
+  /// Adds runs of rows, counted from first_row. Requires: ascending first_row, multiples of
+  /// kContainerRows; runs as those of runs_of().
+  void add_container(uint64_t first_row, std::span<const BitRun> runs);
   [[nodiscard]] std::vector<std::byte> finish() &&;
 
  private:
-  roaring_bitmap_s* bitmap_of(uint32_t upper);
-  std::vector<std::pair<uint32_t, roaring_bitmap_s*>> bitmaps_;  // By upper 32 bits.
+  /// The containers of rows that share the upper 32 bits.
+  struct Bitmap {
+    uint32_t upper;
+    std::vector<std::byte> run_flags;     // A bit for each container.
+    std::vector<std::byte> descriptions;  // Key and count - 1 of each.
+    std::vector<uint32_t> begins;         // Of each, in `containers`.
+    std::vector<std::byte> containers;
+    bool has_runs = false;
+  };
+  static void encode(const Bitmap& bitmap, std::vector<std::byte>& out);
+
+  std::vector<Bitmap> bitmaps_;
 };
 
-/// The bitmap of these rows (any order, duplicates allowed).
+/// The bitmap of these rows. Requires: ascending; duplicates are allowed.
 std::vector<std::byte> encode_roaring(std::span<const uint64_t> rows);
 /// The bitmap of [begin, end).
 std::vector<std::byte> encode_roaring_range(uint64_t begin, uint64_t end);

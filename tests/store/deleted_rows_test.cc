@@ -13,7 +13,7 @@ namespace npk::testing {
 namespace {
 
 using internal::DeletedRows;
-constexpr uint64_t kBlock = DeletedRows::kBlockRows;
+constexpr uint64_t kBlock = internal::kContainerRows;
 
 /// What a set of rows says, asked one row at a time around each of them.
 void expect_same(const DeletedRows& deleted, const std::set<uint64_t>& model, uint64_t row_count) {
@@ -52,7 +52,8 @@ TEST(DeletedRows, AreTheSameSetHoweverFarApartTheyLie) {
         deleted = deleted->with_range(first, end);
         for (uint64_t row = first; row < end; ++row) model.insert(row);
       } else {
-        const std::vector<uint64_t> rows = {first, random() % row_count, first};
+        std::vector<uint64_t> rows = {first, random() % row_count, first};
+        std::ranges::sort(rows);
         deleted = deleted->with(rows);
         model.insert(rows.begin(), rows.end());
       }
@@ -72,6 +73,7 @@ TEST(DeletedRows, GiveEveryRowItsPlaceHoweverManyLieAroundIt) {
     for (uint64_t row = kBlock / 2; row < 3 * kBlock / 2; ++row) {
       if (random() % 1'000 < per_mille) rows.push_back(row);
     }
+    std::ranges::sort(rows);
     const auto deleted = DeletedRows().with(rows);
     std::vector<uint64_t> live;
     for (uint64_t row = 0; row < 3 * kBlock; ++row) {
@@ -87,6 +89,90 @@ TEST(DeletedRows, GiveEveryRowItsPlaceHoweverManyLieAroundIt) {
     std::vector<uint64_t> places = asked;
     deleted->to_physical(places);
     for (size_t i = 0; i < asked.size(); ++i) ASSERT_EQ(places[i], live[asked[i]]) << per_mille;
+  }
+}
+
+/// A set and what it must be, one flag for each row.
+struct Modelled {
+  std::shared_ptr<const DeletedRows> deleted = std::make_shared<const DeletedRows>();
+  std::vector<bool> model = std::vector<bool>(5 * kBlock / 2);
+
+  /// Deletes runs of 1 to `longest` rows, about one in each `apart` rows of [begin, end), by one of
+  /// the three ways there are.
+  void change(std::mt19937_64& random, uint64_t begin, uint64_t end, uint64_t apart,
+              uint64_t longest) {
+    std::vector<uint64_t> rows;
+    for (uint64_t row = begin + random() % apart; row < end; row += 1 + random() % (2 * apart)) {
+      const uint64_t last = std::min(end, row + 1 + random() % longest);
+      for (; row < last; ++row) rows.push_back(row);
+    }
+    for (const uint64_t row : rows) model[row] = true;
+    if (random() % 2 == 0) {
+      deleted = deleted->with(rows);
+    } else {
+      const auto with = deleted->with_encoded(internal::encode_roaring(rows), model.size());
+      NPK_ASSERT_OK(with);
+      deleted = *with;
+    }
+    if (random() % 4 == 0) {
+      end = begin + random() % (end - begin);
+      deleted = deleted->with_range(begin, end);
+      std::fill(model.begin() + static_cast<ptrdiff_t>(begin),
+                model.begin() + static_cast<ptrdiff_t>(end), true);
+    }
+  }
+
+  void expect_same(std::mt19937_64& random) const {
+    std::vector<uint64_t> live;
+    for (uint64_t row = 0; row < model.size(); ++row) {
+      ASSERT_EQ(deleted->logical(row), live.size()) << "row " << row;
+      ASSERT_EQ(deleted->is_deleted(row), model[row]) << "row " << row;
+      if (!model[row]) live.push_back(row);
+    }
+    ASSERT_EQ(deleted->count(), model.size() - live.size());
+    std::vector<uint64_t> asked(live.size() < 3 ? 0 : 1'000 + random() % 16);
+    for (uint64_t& row : asked) row = random() % live.size();
+    std::vector<uint64_t> places = asked;
+    deleted->to_physical(places);
+    for (size_t i = 0; i < asked.size(); ++i) ASSERT_EQ(places[i], live[asked[i]]);
+    for (int i = 0; i < 50; ++i) expect_same_words(random() % model.size(), random() % 1'000);
+    uint64_t row = 0;
+    for (DeletedRows::Run run; row < model.size(); row = run.end) {
+      run = deleted->next_live_run(row, model.size());
+      for (; row < run.begin; ++row) ASSERT_TRUE(model[row]) << row;
+      for (; row < run.end; ++row) ASSERT_FALSE(model[row]) << row;
+    }
+  }
+
+  void expect_same_words(uint64_t begin, uint64_t rows) const {
+    const uint64_t end = std::min<uint64_t>(model.size(), begin + rows);
+    std::vector<uint64_t> words((end - begin + 63) / 64, 0x5555);
+    deleted->deleted_words(begin, end, words.data());
+    for (uint64_t row = begin; row < begin + words.size() * 64; ++row) {
+      const bool is_set = (words[(row - begin) / 64] >> ((row - begin) % 64) & 1) != 0;
+      ASSERT_EQ(is_set, row < end && model[row]) << row << " of [" << begin << ", " << end << ")";
+    }
+  }
+};
+
+TEST(DeletedRows, AnswerAsOneFlagForEachRowDoesWhetherTheirRunsAreFewOrMany) {
+  std::mt19937_64 random(test_seed());
+  for (const uint64_t apart : {5u, 50u, 63u, 64u, 65u, 70u, 2'000u, 60'000u}) {
+    for (const uint64_t longest : {1u, 3u, 1'000u}) {
+      Modelled set;
+      for (int step = 0; step < 2; ++step) {
+        const DeletedRows before = *set.deleted;
+        const uint64_t begin = random() % set.model.size();
+        const uint64_t end = begin + 1 + random() % (set.model.size() - begin);
+        set.change(random, step == 0 ? 0 : begin, step == 0 ? set.model.size() : end, apart,
+                   longest);
+        set.expect_same(random);
+        const auto again = before.with_encoded(set.deleted->encode_added(before), set.model.size());
+        NPK_ASSERT_OK(again);
+        EXPECT_EQ((*again)->encode(), set.deleted->encode());
+        if (HasFatalFailure()) FAIL() << apart << " apart, at most " << longest << " in a run";
+      }
+    }
   }
 }
 
