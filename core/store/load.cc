@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/store/block_checksums.h"
+#include "core/store/arrival.h"
 #include "core/store/codec.h"
 #include "core/store/names.h"
 #include "core/store/sidecar.h"
@@ -77,89 +77,23 @@ Result<std::vector<LoggedCommit>> read_commits(const Committed& committed, uint6
   return commits;
 }
 
+/// Folds the commits, and notes the generations that they leave in `generations` (may be null).
 Status fold_all(const Directory& directory, const LoadOptions& options,
-                std::span<const LoggedCommit> commits, Committed& committed) {
+                std::span<const LoggedCommit> commits, Generations* generations,
+                Committed& committed) {
   for (const LoggedCommit& commit : commits) {
     NPK_RETURN_IF_ERROR(fold(directory, options.known, commit.records, committed));
     committed.position = commit.end;
-  }
-  return {};
-}
-
-/// Whether the file of a generation that begins with this record is there; true if nobody needs it.
-Result<bool> file_arrived(const Committed& after, const Record& record) {
-  const uint64_t id = record.type == RecordType::kCreate ? record.number : record.array;
-  const auto name = after.names.find(id);
-  if (name == after.names.end()) return true;
-  const ArrayState& state = *after.catalog.find(name->second)->second;
-  if (state.generation != record.generation) return true;
-  const auto file = state.file->file();
-  if (file.is_ok()) return true;
-  if (file.status().code() == StatusCode::kNotFound) return false;
-  return file.status();
-}
-
-/// Whether the array's sidecar (`before` the log was read) has what the record says: then a
-/// checkpoint has synced its rows.
-bool is_folded(const Committed& before, const Record& record) {
-  const auto name = before.names.find(record.array);
-  return name != before.names.end() &&
-         record.number <= before.catalog.find(name->second)->second->last_record;
-}
-
-/// Whether the rows that an APPEND_REF speaks of are in their file; true if nobody needs them. Rows
-/// that were replaced later (`is_replaced`) must be there, but need not be what was appended.
-Result<bool> rows_arrived(const Committed& before, const Committed& after, const Record& record,
-                          bool is_replaced) {
-  const auto name = after.names.find(record.array);
-  if (name == after.names.end()) return true;  // Dropped later.
-  const ArrayState& state = *after.catalog.find(name->second)->second;
-  if (state.generation != record.generation) return true;
-  if (is_folded(before, record)) return true;
-  auto file = state.file->file();
-  if (!file.is_ok()) {
-    if (file.status().code() == StatusCode::kNotFound) return false;
-    return std::move(file).status();
-  }
-  if (is_replaced) {
-    NPK_ASSIGN_OR_RETURN(const uint64_t size, (*file)->size_bytes());
-    return size >= (record.arg0 + record.arg1) * state.row_bytes();
-  }
-  return has_checksums(**file, record.arg0 * state.row_bytes(), record.arg1 * state.row_bytes(),
-                       record.payload);
-}
-
-/// An APPEND_REF whose rows are not in their file, and which commit it belongs to.
-struct MissingRows {
-  size_t commit;
-  const Record* record;
-};
-
-/// Those in the log whose appended rows did not arrive, latest first: after a power cut the log may
-/// be there without them. Of rows that were replaced later the content cannot be told: it counts as
-/// arrived, because the replace was acknowledged after them.
-Result<std::vector<MissingRows>> find_missing_rows(const Committed& before, const Committed& after,
-                                                   std::span<const LoggedCommit> commits) {
-  std::set<std::pair<uint64_t, uint64_t>> replaced;
-  std::vector<MissingRows> missing;
-  for (size_t i = commits.size(); i-- > 0;) {
-    const auto& records = commits[i].records;
-    for (size_t k = records.size(); k-- > 0;) {
-      const Record& record = records[k];
-      const std::pair<uint64_t, uint64_t> file(record.array, record.generation);
-      if (record.type == RecordType::kReplace || record.type == RecordType::kTouch) {
-        replaced.insert(file);
-      } else if (record.type == RecordType::kAppendRef) {
-        NPK_ASSIGN_OR_RETURN(const bool has_arrived,
-                             rows_arrived(before, after, record, replaced.contains(file)));
-        if (!has_arrived) missing.push_back({i, &record});
-      } else if (record.type == RecordType::kCreate || record.type == RecordType::kSwapGeneration) {
-        NPK_ASSIGN_OR_RETURN(const bool has_arrived, file_arrived(after, record));
-        if (!has_arrived) missing.push_back({i, &record});
-      }
+    if (generations == nullptr) continue;
+    for (const Record& record : commit.records) {
+      const bool is_create = record.type == RecordType::kCreate;
+      const auto name = committed.names.find(is_create ? record.number : record.array);
+      if (name == committed.names.end()) continue;
+      const StatePtr& state = committed.catalog.find(name->second)->second;
+      (*generations)[{state->id, state->generation}] = state;
     }
   }
-  return missing;
+  return {};
 }
 
 /// What verify says of them.
@@ -171,17 +105,15 @@ Status rows_damage(const ArrayState& state, const Record& record) {
       .with_offset(record.arg0 * state.row_bytes());
 }
 
-void add_damage(std::span<const MissingRows> damaged, const LoadOptions& options, Loaded& loaded) {
-  loaded.damaged_rows.clear();
-  for (const MissingRows& rows : damaged) {
-    // Not of those whose file is missing: that is seen anyway.
-    if (!options.check_rows || rows.record->type != RecordType::kAppendRef) continue;
-    const Committed& committed = loaded.committed;
-    const auto name = committed.names.find(rows.record->array);
-    const ArrayState& state = *committed.catalog.find(name->second)->second;
-    // Nor where the sums tell it block by block.
-    if (state.sums == nullptr) loaded.damaged_rows.push_back(rows_damage(state, *rows.record));
+std::vector<Status> damage_of(std::span<const Arrival::Damaged> damaged) {
+  std::vector<Status> damage;
+  for (const auto& [record, state] : damaged) {
+    // Not of those whose file is missing: that is seen anyway. Nor where the sums tell it block by
+    // block.
+    if (record->type != RecordType::kAppendRef || state->sums != nullptr) continue;
+    damage.push_back(rows_damage(*state, *record));
   }
+  return damage;
 }
 
 Status log_damage(const Directory& directory, const Committed& committed, uint64_t behind_bytes) {
@@ -202,7 +134,10 @@ Status replay(const Directory& directory, const LoadOptions& options, Loaded& lo
   NPK_ASSIGN_OR_RETURN(
       auto commits, read_commits(committed, options.is_shared && has_page ? page_end : UINT64_MAX));
   const Committed before = committed;
-  NPK_RETURN_IF_ERROR(fold_all(directory, options, commits, committed));
+  const bool must_look = !has_page || options.check_rows;
+  Generations generations;
+  NPK_RETURN_IF_ERROR(
+      fold_all(directory, options, commits, must_look ? &generations : nullptr, committed));
   if (has_page && committed.position.offset_bytes < page_end) {
     return log_damage(directory, committed, page_end);
   }
@@ -210,23 +145,17 @@ Status replay(const Directory& directory, const LoadOptions& options, Loaded& lo
     LogReader reader(*committed.log, committed.superblock.log_seed(), committed.position);
     NPK_ASSIGN_OR_RETURN(const auto behind, reader.find_commit_behind_end());
     if (behind) return log_damage(directory, committed, *behind);
-    while (true) {
-      NPK_ASSIGN_OR_RETURN(auto missing, find_missing_rows(before, committed, commits));
-      // Rows of a synced commit were synced before it: they were there, and are damaged.
-      const auto were_there = std::stable_partition(
-          missing.begin(), missing.end(),
-          [](const MissingRows& rows) { return (rows.record->flags & kFlagSynced) == 0; });
-      add_damage({were_there, missing.end()}, options, loaded);
-      missing.erase(were_there, missing.end());
-      if (missing.empty()) break;
+  }
+  if (must_look) {
+    NPK_ASSIGN_OR_RETURN(const Arrival arrival,
+                         find_arrival(before, generations, commits, has_page));
+    if (arrival.commits < commits.size()) {
       loaded.was_cut = true;
-      commits.resize(missing.back().commit);
+      commits.resize(arrival.commits);
       committed = before;
-      NPK_RETURN_IF_ERROR(fold_all(directory, options, commits, committed));
+      NPK_RETURN_IF_ERROR(fold_all(directory, options, commits, nullptr, committed));
     }
-  } else if (options.check_rows) {
-    NPK_ASSIGN_OR_RETURN(const auto missing, find_missing_rows(before, committed, commits));
-    add_damage(missing, options, loaded);
+    if (options.check_rows) loaded.damaged_rows = damage_of(arrival.damaged);
   }
   for (LoggedCommit& commit : commits) {
     for (Record& record : commit.records) {
