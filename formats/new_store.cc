@@ -1,7 +1,9 @@
 #include "formats/new_store.h"
 
-#include "formats/replacing_file.h"
-#include "io/env.h"
+#include "core/store/names.h"
+#include "core/store/store_core.h"
+#include "formats/temporary.h"
+#include "io/paths.h"
 
 namespace npk::formats {
 namespace {
@@ -9,21 +11,35 @@ namespace {
 /// A directory of files that is removed again, with all of them, unless it was renamed.
 class TemporaryDirectory {
  public:
-  explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}
-  ~TemporaryDirectory() {
-    if (path_.empty()) return;
-    // There is nobody to tell, and the name says what it is.
+  /// Beside `target`. Errors: those of making a store there.
+  static Result<TemporaryDirectory> make(const std::string& target, const StoreOptions& options) {
     io::Env& env = io::Env::posix();
-    const auto files = env.list(path_);
-    for (const std::string& file : files.is_ok() ? *files : std::vector<std::string>()) {
-      env.remove(path_ + "/" + file).ignore();
+    while (true) {
+      const std::string path = temporary_name(target);
+      const Status made = internal::make_store_directory(env, path, options);
+      if (!made.is_ok()) return as_of(made, path, target);
+      auto lock =
+          env.open(path + "/" + std::string(internal::kLockFile), io::OpenMode::kCreateOrOpen);
+      if (lock.status().code() == StatusCode::kNotFound) continue;
+      TemporaryDirectory directory(path);
+      if (!lock.is_ok()) return as_of(std::move(lock).status(), path, target);
+      NPK_ASSIGN_OR_RETURN(const bool is_held, hold_temporary(**lock));
+      directory.lock_ = *std::move(lock);
+      if (is_held) return directory;
     }
-    env.remove(path_).ignore();
   }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
 
-  /// Errors: AlreadyExists if there is anything at `target` but an empty directory.
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept
+      : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
+  TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+  ~TemporaryDirectory() {
+    if (!path_.empty()) remove_temporary(path_);
+  }
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  /// Errors: AlreadyExists if there is anything at `target` but an empty directory. After an error
+  /// it is not at `target`.
   Status rename_to(const std::string& target) {
     io::Env& env = io::Env::posix();
     Status renamed = env.rename(path_, target);
@@ -32,13 +48,20 @@ class TemporaryDirectory {
       if (info.kind == io::PathKind::kMissing) return renamed;
       return Status::already_exists("another process has made it meanwhile").with_path(target);
     }
-    path_.clear();
-    const std::string directory = directory_of(target);
-    return env.sync_directory(directory.empty() ? "." : directory);
+    const Status synced = env.sync_directory(io::parent_directory(target));
+    if (synced.is_ok()) {
+      path_.clear();
+    } else if (!env.rename(target, path_).is_ok()) {
+      path_ = target;
+    }
+    return synced;
   }
 
  private:
-  std::string path_;  // Empty once renamed.
+  explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}
+
+  std::string path_;                // Empty once renamed.
+  std::unique_ptr<io::File> lock_;  // Tells others that somebody is at work here.
 };
 
 }  // namespace
@@ -46,8 +69,9 @@ class TemporaryDirectory {
 Status make_store(const std::string& path, const StoreOptions& options,
                   const std::function<Status(ParallelIO&)>& fill) {
   const std::string target = path.substr(0, path.find_last_not_of('/') + 1);
-  const std::string temporary = temporary_name(target);
-  TemporaryDirectory directory(temporary);
+  clear_temporaries(target);
+  NPK_ASSIGN_OR_RETURN(TemporaryDirectory directory, TemporaryDirectory::make(target, options));
+  const std::string temporary = directory.path();
   const auto make = [&]() -> Status {
     NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open(temporary, options));
     NPK_RETURN_IF_ERROR(fill(store));

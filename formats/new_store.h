@@ -3,7 +3,9 @@
 // 1. An empty store is made beside its place, under a temporary name, filled and closed: a
 //    checkpoint, so that everything in it survives a power cut.
 // 2. It is renamed to its place, and the directory is synced.
-// An error before 2 removes it; a kill before 2 leaves it behind, named .npk-*.tmp.
+// An error removes it, also one of that sync: it then takes its temporary name again first. A kill
+// before 2 leaves it behind, named .npk-*.tmp, for the next make_store() or export beside it to
+// remove (temporary.h).
 #ifndef NPK_FORMATS_NEW_STORE_H_
 #define NPK_FORMATS_NEW_STORE_H_
 

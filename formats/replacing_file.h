@@ -3,8 +3,8 @@
 // 1. A temporary file next to the target is written: same directory, so that 3 can be atomic.
 // 2. It is synced: after a power cut the name must not lead to a file without its bytes.
 // 3. It is renamed to the target, and the directory is synced.
-// An error or a destructor before 3 removes the temporary file; a kill before 3 leaves it behind,
-// named .npk-*.tmp, and the target as it was.
+// An error or a destructor before 3 removes the temporary file; a kill before 3 leaves the target
+// as it was, and the file for the next one who makes something beside it to remove (temporary.h).
 //
 // Thread safety: one thread.
 #ifndef NPK_FORMATS_REPLACING_FILE_H_
@@ -17,15 +17,6 @@
 #include "npk/status.h"
 
 namespace npk::formats {
-
-/// The directory of a path, with its '/'; empty for one in the working directory.
-std::string directory_of(const std::string& path);
-/// A new name in the directory of `target`: ".npk-*.tmp".
-std::string temporary_name(const std::string& target);
-
-/// The same error, of `to` where its path begins with `from`: errors are to name what was asked
-/// for.
-Status as_of(Status status, const std::string& from, const std::string& to);
 
 class ReplacingFile {
  public:

@@ -28,6 +28,7 @@
 #include "core/store/names.h"
 #include "core/store/snapshot_pins.h"
 #include "core/store/store_core.h"
+#include "io/paths.h"
 #include "npk/internal/text.h"
 
 namespace npk::internal {
@@ -72,13 +73,6 @@ Status no_store(const std::string& path, const std::vector<std::string>& names) 
       .with_path(path);
 }
 
-/// The directory that holds `path`; "" and "/" have none.
-std::string parent_of(std::string path) {
-  while (!path.empty() && path.back() == '/') path.pop_back();
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(1, slash));
-}
-
 Status check_filesystem(io::Env& env, const std::string& directory, const StoreOptions& options) {
   if (options.allow_unsafe_filesystem) return {};
   NPK_ASSIGN_OR_RETURN(const std::string unsafe, env.unsafe_filesystem(directory));
@@ -91,8 +85,10 @@ Status check_filesystem(io::Env& env, const std::string& directory, const StoreO
       .with_path(directory);
 }
 
+}  // namespace
+
 Status make_store_directory(io::Env& env, const std::string& path, const StoreOptions& options) {
-  Status made = check_filesystem(env, parent_of(path), options);
+  Status made = check_filesystem(env, io::parent_directory(path), options);
   if (made.is_ok()) made = env.make_directory(path);
   if (made.code() == StatusCode::kNotFound) {
     return Status::not_found("the directory that would hold the store is missing; make it first")
@@ -100,8 +96,6 @@ Status make_store_directory(io::Env& env, const std::string& path, const StoreOp
   }
   return made.code() == StatusCode::kAlreadyExists ? Status() : made;
 }
-
-}  // namespace
 
 bool StoreCore::is_forked() const noexcept { return fork_count() != fork_count_; }
 
@@ -121,9 +115,7 @@ Result<std::shared_ptr<StoreCore>> StoreCore::open(io::Env& env, const std::stri
   }
   const bool may_create = options.create_if_missing && !options.read_only;
   const auto missing = [&] {
-    return Status::not_found(
-               "there is no store here; check the path, or open with "
-               "create_if_missing to make one")
+    return Status::not_found("there is no store here; check the path, or let it be created")
         .with_path(path);
   };
   if (info.kind == io::PathKind::kMissing) {
@@ -175,7 +167,7 @@ Status StoreCore::create_files() {
   NPK_RETURN_IF_ERROR(file->sync());
   NPK_RETURN_IF_ERROR(env.rename(temporary, path));
   NPK_RETURN_IF_ERROR(env.sync_directory(directory_.path));
-  return env.sync_directory(parent_of(directory_.path));  // The store's own name.
+  return env.sync_directory(io::parent_directory(directory_.path));  // The store's own name.
 }
 
 bool StoreCore::page_is_valid() const {

@@ -180,6 +180,11 @@ class StoreCore final : public ArraySource {
   std::atomic<uint64_t> store_id_{0};  // The uuid's hash, which readers need without a lock.
 };
 
+/// Makes the directory of a new store; one that is there is as good. Errors: FailedPrecondition (a
+/// file system that cannot keep the store's promises), NotFound (no directory to make it in),
+/// IoError.
+Status make_store_directory(io::Env& env, const std::string& path, const StoreOptions& options);
+
 }  // namespace npk::internal
 
 #endif  // NPK_CORE_STORE_STORE_CORE_H_
