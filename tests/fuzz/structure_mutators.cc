@@ -27,6 +27,29 @@ void change_in_place(Input& bytes, size_t begin, size_t count, ByteMutator& muta
   std::copy(part.begin(), part.end(), bytes.begin() + static_cast<ptrdiff_t>(begin));
 }
 
+/// Changes what follows a record's header, the length too.
+void change_behind(size_t header_bytes, Input& record, size_t max_bytes, ByteMutator& mutator) {
+  Input body(record.begin() + static_cast<ptrdiff_t>(header_bytes), record.end());
+  mutator.change(body, std::max<size_t>(1, max_bytes));
+  record.resize(header_bytes);
+  record.insert(record.end(), body.begin(), body.end());
+}
+
+/// Drops the record at `at`, doubles it, or swaps it with another.
+void rearrange(std::vector<Input>& records, size_t at, ByteMutator& mutator) {
+  const auto here = records.begin() + static_cast<ptrdiff_t>(at);
+  switch (mutator.below(3)) {
+    case 0:
+      records.erase(here);
+      break;
+    case 1:
+      records.insert(here, Input(*here));
+      break;
+    default:
+      std::swap(*here, records[mutator.below(records.size())]);
+  }
+}
+
 /// The records of a log, without what lies between them.
 std::vector<Input> split_log(io::Bytes log) {
   std::vector<Input> records;
@@ -77,7 +100,7 @@ uint64_t telling_number(ByteMutator& mutator) {
   return mutator.below(2) == 0 ? mutator.below(16) : power + kAround[mutator.below(3)];
 }
 
-constexpr ptrdiff_t kImageHeaderBytes = 32;
+constexpr size_t kImageHeaderBytes = 32;
 
 /// The records of a file of before-images; of the last one what is there.
 std::vector<Input> split_images(io::Bytes file) {
@@ -120,10 +143,7 @@ void change_record(Input& record, size_t max_bytes, ByteMutator& mutator) {
       put_le(record.data() + RecordLayout::kFlags, static_cast<uint16_t>(mutator.below(4)));
       return;
     default:
-      Input payload(record.begin() + RecordLayout::kHeaderBytes, record.end());
-      mutator.change(payload, std::max<size_t>(1, max_bytes));
-      record.resize(RecordLayout::kHeaderBytes);
-      record.insert(record.end(), payload.begin(), payload.end());
+      change_behind(RecordLayout::kHeaderBytes, record, max_bytes, mutator);
   }
 }
 
@@ -193,26 +213,20 @@ void mutate_changes(Input& input, size_t max_bytes, ByteMutator& mutator) {
 void mutate_before(Input& input, size_t max_bytes, ByteMutator& mutator) {
   std::vector<Input> records = split_images(input);
   if (records.empty()) records.emplace_back(kImageHeaderBytes);
-  const auto here = records.begin() + static_cast<ptrdiff_t>(mutator.below(records.size()));
+  const size_t at = mutator.below(records.size());
+  Input& record = records[at];
   switch (mutator.below(8)) {
     case 0:
-      records.erase(here);
-      break;
     case 1:
-      records.insert(here, Input(*here));
-      break;
     case 2:
-      std::swap(*here, records[mutator.below(records.size())]);
+      rearrange(records, at, mutator);
       break;
-    case 3: {
-      Input body(here->begin() + kImageHeaderBytes, here->end());
-      mutator.change(body, std::max<size_t>(1, max_bytes));
-      here->resize(kImageHeaderBytes);
-      here->insert(here->end(), body.begin(), body.end());
+    case 3:
+      change_behind(kImageHeaderBytes, record, max_bytes, mutator);
       break;
-    }
     default:  // Commit, rows, bytes of a row, numbers of rows, rows.
-      put_le(here->data() + 8 * (1 + mutator.below(here->size() / 8 - 1)), telling_number(mutator));
+      put_le(record.data() + 8 * (1 + mutator.below(record.size() / 8 - 1)),
+             telling_number(mutator));
   }
   input = join_images(records);
 }
@@ -230,20 +244,12 @@ void mutate_log(Input& input, size_t max_bytes, const LogStart& start, ByteMutat
   std::vector<Input> records = split_log(input);
   if (records.empty()) records.emplace_back(RecordLayout::kHeaderBytes);
   const size_t at = mutator.below(records.size());
-  const auto here = records.begin() + static_cast<ptrdiff_t>(at);
-  switch (mutator.below(10)) {
-    case 0:
-      records.erase(here);
-      break;
-    case 1:
-      records.insert(here, Input(*here));
-      break;
-    case 2:
-      std::swap(*here, records[mutator.below(records.size())]);
-      break;
-    default:
-      change_record(*here, max_bytes > input.size() ? here->size() + max_bytes - input.size() : 1,
-                    mutator);
+  Input& record = records[at];
+  if (mutator.below(10) < 3) {
+    rearrange(records, at, mutator);
+  } else {
+    change_record(record, max_bytes > input.size() ? record.size() + max_bytes - input.size() : 1,
+                  mutator);
   }
   input = join_log(std::move(records), start);
 }
