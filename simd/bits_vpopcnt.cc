@@ -2,19 +2,8 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
+#include "simd/avx3_dl.h"
 #include "simd/prefetch.h"
-
-// GCC 12 takes the undefined source of its own unmasked intrinsics for a mistake of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
-#define NPK_VPOPCNT \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,bmi2,popcnt")))
-
-#define NPK_VPOPCNT_INLINE NPK_VPOPCNT __attribute__((always_inline)) inline
 
 namespace npk::simd {
 namespace {
@@ -22,11 +11,11 @@ namespace {
 constexpr size_t kBytes = 64;
 constexpr size_t kGroup = 8;  // Rows whose lanes are added up together: 7 additions, not 8 * 3.
 
-NPK_VPOPCNT_INLINE __m512i add_pairs(__m512i a, __m512i b) {
+NPK_AVX3_DL_INLINE __m512i add_pairs_of_64(__m512i a, __m512i b) {
   return _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
 }
 
-NPK_VPOPCNT_INLINE __m512i add_quarters(__m512i a, __m512i b) {
+NPK_AVX3_DL_INLINE __m512i add_quarters_of_64(__m512i a, __m512i b) {
   // a: four quarters, each with a sum of row 0 and one of row 1; b: rows 2 and 3.
   return _mm512_add_epi64(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd));
 }
@@ -38,7 +27,7 @@ struct Lanes {
 };
 
 template <bool kHamming>
-NPK_VPOPCNT_INLINE void count_line(__m512i x, __m512i q, Lanes& lanes) {
+NPK_AVX3_DL_INLINE void count_line(__m512i x, __m512i q, Lanes& lanes) {
   // Kept in a register: GCC would load it once for each use.
   asm("" : "+v"(x));
   const __m512i both = kHamming ? _mm512_xor_si512(x, q) : _mm512_and_si512(x, q);
@@ -49,7 +38,7 @@ NPK_VPOPCNT_INLINE void count_line(__m512i x, __m512i q, Lanes& lanes) {
 }
 
 template <bool kHamming>
-NPK_VPOPCNT_INLINE Lanes count_row(const std::byte* row, const std::byte* query, size_t bytes,
+NPK_AVX3_DL_INLINE Lanes count_row(const std::byte* row, const std::byte* query, size_t bytes,
                                    Ahead ahead) {
   Lanes lanes = {_mm512_setzero_si512(), _mm512_setzero_si512()};
   size_t at = 0;
@@ -67,7 +56,7 @@ NPK_VPOPCNT_INLINE Lanes count_row(const std::byte* row, const std::byte* query,
 
 /// Of four rows, of which `count` are there: halves of their numbers, in one vector each.
 template <bool kHamming>
-NPK_VPOPCNT_INLINE Lanes count_four(const std::byte* rows, size_t count, const std::byte* query,
+NPK_AVX3_DL_INLINE Lanes count_four(const std::byte* rows, size_t count, const std::byte* query,
                                     size_t bytes, Ahead ahead) {
   // Of a row behind the last one there are no bytes.
   const auto bytes_of = [&](size_t r) { return r < count ? bytes : 0; };
@@ -75,15 +64,18 @@ NPK_VPOPCNT_INLINE Lanes count_four(const std::byte* rows, size_t count, const s
   const Lanes b = count_row<kHamming>(rows + bytes, query, bytes_of(1), ahead);
   const Lanes c = count_row<kHamming>(rows + 2 * bytes, query, bytes_of(2), ahead);
   const Lanes d = count_row<kHamming>(rows + 3 * bytes, query, bytes_of(3), ahead);
-  Lanes four = {add_quarters(add_pairs(a.first, b.first), add_pairs(c.first, d.first)), a.second};
+  Lanes four = {
+      add_quarters_of_64(add_pairs_of_64(a.first, b.first), add_pairs_of_64(c.first, d.first)),
+      a.second};
   if constexpr (!kHamming) {
-    four.second = add_quarters(add_pairs(a.second, b.second), add_pairs(c.second, d.second));
+    four.second = add_quarters_of_64(add_pairs_of_64(a.second, b.second),
+                                     add_pairs_of_64(c.second, d.second));
   }
   return four;
 }
 
 template <bool kHamming>
-NPK_VPOPCNT void scan_bits(const void* query_data, const RowBlock& block, double* first,
+NPK_AVX3_DL void scan_bits(const void* query_data, const RowBlock& block, double* first,
                            double* second) {
   const auto* query = static_cast<const std::byte*>(query_data);
   const size_t bytes = block.dims;
@@ -95,10 +87,10 @@ NPK_VPOPCNT void scan_bits(const void* query_data, const RowBlock& block, double
     const Lanes low = count_four<kHamming>(rows, count, query, bytes, ahead);
     const Lanes high = count_four<kHamming>(rows + 4 * bytes, behind, query, bytes, ahead);
     const auto kept = static_cast<__mmask8>((1u << count) - 1);
-    const __m512i firsts = add_quarters(low.first, high.first);
+    const __m512i firsts = add_quarters_of_64(low.first, high.first);
     _mm512_mask_storeu_pd(first + i, kept, _mm512_cvtepi64_pd(firsts));
     if constexpr (!kHamming) {
-      const __m512i seconds = add_quarters(low.second, high.second);
+      const __m512i seconds = add_quarters_of_64(low.second, high.second);
       _mm512_mask_storeu_pd(second + i, kept, _mm512_cvtepi64_pd(seconds));
     }
   }

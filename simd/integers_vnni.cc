@@ -18,17 +18,8 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
+#include "simd/avx3_dl.h"
 #include "simd/prefetch.h"
-
-// GCC 12 takes the undefined source of its own unmasked intrinsics for a mistake of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
-#define NPK_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")))
-#define NPK_VNNI_INLINE NPK_VNNI __attribute__((always_inline)) inline
 
 namespace npk::simd {
 namespace {
@@ -52,7 +43,7 @@ struct Lanes {
 };
 
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
-NPK_VNNI_INLINE void add_bytes(__m512i x, __m512i q, Lanes& lanes, __m512i& sum) {
+NPK_AVX3_DL_INLINE void add_bytes(__m512i x, __m512i q, Lanes& lanes, __m512i& sum) {
   // Kept in a register: GCC would load it once for each use.
   asm("" : "+v"(x));
   const __m512i flipped = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
@@ -73,8 +64,8 @@ NPK_VNNI_INLINE void add_bytes(__m512i x, __m512i q, Lanes& lanes, __m512i& sum)
 
 /// Requires: bytes <= kSpan<kOp>.
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
-NPK_VNNI_INLINE Lanes lanes_of_span(const std::byte* row, const std::byte* query, size_t bytes,
-                                    Ahead ahead) {
+NPK_AVX3_DL_INLINE Lanes lanes_of_span(const std::byte* row, const std::byte* query, size_t bytes,
+                                       Ahead ahead) {
   Lanes lanes = {_mm512_setzero_si512(), _mm512_setzero_si512()};
   __m512i sum = lanes.dot;
   size_t at = 0;
@@ -97,46 +88,23 @@ NPK_VNNI_INLINE Lanes lanes_of_span(const std::byte* row, const std::byte* query
   return lanes;
 }
 
-NPK_VNNI_INLINE __m512i add_neighbours(__m512i a, __m512i b) {
-  return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-}
-
-NPK_VNNI_INLINE __m512i add_pairs(__m512i a, __m512i b) {
-  return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-}
-
-NPK_VNNI_INLINE __m512i add_quarters(__m512i a, __m512i b) {
-  return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
-}
-
-/// Each quarter of the result: a quarter of the sums of the lanes of a, b, c and d.
-NPK_VNNI_INLINE __m512i add_lanes_of_four(__m512i a, __m512i b, __m512i c, __m512i d) {
-  return add_pairs(add_neighbours(a, b), add_neighbours(c, d));
-}
-
-/// From the quarters of four times four rows to the sums of sixteen: 15 additions in all instead of
-/// 4 for each.
-NPK_VNNI_INLINE __m512i add_lanes_of_sixteen(const __m512i* v) {
-  return add_quarters(add_quarters(v[0], v[1]), add_quarters(v[2], v[3]));
-}
-
 /// Numbers of kGroup rows.
 struct Numbers {
   __m512d low;
   __m512d high;
 };
 
-NPK_VNNI_INLINE void add_signed(__m512i lanes, Numbers& sums) {
+NPK_AVX3_DL_INLINE void add_signed(__m512i lanes, Numbers& sums) {
   sums.low = _mm512_add_pd(sums.low, _mm512_cvtepi32_pd(_mm512_castsi512_si256(lanes)));
   sums.high = _mm512_add_pd(sums.high, _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(lanes, 1)));
 }
 
-NPK_VNNI_INLINE void add_unsigned(__m512i lanes, Numbers& sums) {
+NPK_AVX3_DL_INLINE void add_unsigned(__m512i lanes, Numbers& sums) {
   sums.low = _mm512_add_pd(sums.low, _mm512_cvtepu32_pd(_mm512_castsi512_si256(lanes)));
   sums.high = _mm512_add_pd(sums.high, _mm512_cvtepu32_pd(_mm512_extracti64x4_epi64(lanes, 1)));
 }
 
-NPK_VNNI_INLINE void store(const Numbers& numbers, size_t count, double* to) {
+NPK_AVX3_DL_INLINE void store(const Numbers& numbers, size_t count, double* to) {
   const unsigned kept = (1u << count) - 1;
   _mm512_mask_storeu_pd(to, static_cast<__mmask8>(kept), numbers.low);
   if (count > 8) _mm512_mask_storeu_pd(to + 8, static_cast<__mmask8>(kept >> 8), numbers.high);
@@ -145,9 +113,9 @@ NPK_VNNI_INLINE void store(const Numbers& numbers, size_t count, double* to) {
 /// Adds what the lanes' sums are, Σ of products without their shift, of at most kGroup rows, of
 /// bytes [begin, end).
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
-NPK_VNNI_INLINE void add_rows(const std::byte* rows, size_t count, const std::byte* query,
-                              const RowBlock& block, size_t begin, size_t end, Numbers& dots,
-                              Numbers& norms) {
+NPK_AVX3_DL_INLINE void add_rows(const std::byte* rows, size_t count, const std::byte* query,
+                                 const RowBlock& block, size_t begin, size_t end, Numbers& dots,
+                                 Numbers& norms) {
   const size_t dims = block.dims;
   const Ahead ahead = block.ahead;
   const auto row = [&](size_t r) { return rows + r * dims + begin; };
@@ -173,8 +141,8 @@ NPK_VNNI_INLINE void add_rows(const std::byte* rows, size_t count, const std::by
 
 /// All numbers are integers below 2^53: float64 has them exactly.
 template <Op kOp, bool kSignedRow, bool kSignedQuery>
-NPK_VNNI_INLINE void scan_rows(const IntegerQuery& query, const RowBlock& block, double* first,
-                               double* second) {
+NPK_AVX3_DL_INLINE void scan_rows(const IntegerQuery& query, const RowBlock& block, double* first,
+                                  double* second) {
   const int64_t shift = kSignedRow != kSignedQuery ? 0 : (kSignedRow ? -128 : 128) * query.sum;
   const int64_t constant = kOp == Op::kL2Sq ? query.norm - 2 * shift : shift;
   const __m512d constants = _mm512_set1_pd(static_cast<double>(constant));
@@ -194,8 +162,8 @@ NPK_VNNI_INLINE void scan_rows(const IntegerQuery& query, const RowBlock& block,
 }
 
 template <Op kOp, bool kSignedRow>
-NPK_VNNI void scan_bytes(const void* query_data, const RowBlock& block, double* first,
-                         double* second) {
+NPK_AVX3_DL void scan_bytes(const void* query_data, const RowBlock& block, double* first,
+                            double* second) {
   const auto& query = *static_cast<const IntegerQuery*>(query_data);
   if (query.is_signed) {
     scan_rows<kOp, kSignedRow, true>(query, block, first, second);
