@@ -12,7 +12,7 @@
 namespace npk::simd {
 
 /// How far ahead of what a kernel reads it asks for memory: into the second-level cache and into
-/// the first. 0: only for what it reads, where what follows is not wanted or asked for already.
+/// the first. 0: not at all, where what follows is not wanted or asked for already.
 struct Ahead {
   size_t far_bytes = 0;
   size_t near_bytes = 0;
@@ -24,6 +24,7 @@ Ahead sequential_ahead() noexcept;
 /// Asks for two lines behind `at`. An address past the end is no access: prefetches do not fault.
 /// Always inlined: a copy could be compiled for one target and be run on another.
 __attribute__((always_inline)) inline void prefetch_ahead(const void* at, Ahead ahead) {
+  if (ahead.far_bytes == 0) return;
   const auto address = reinterpret_cast<uintptr_t>(at);
   __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.far_bytes), 0, 2);
   __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.near_bytes), 0, 3);
