@@ -100,7 +100,9 @@ HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
 }
 
 template <typename T>
-void filter(const float* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
+void filter(const void* query_data, const RowBlock& block, const FilterLine& line,
+            uint64_t* passing) {
+  const auto* query = static_cast<const float*>(query_data);
   const size_t lanes = hn::Lanes(DF());
   const T* const end = end_of<T>(block);
   HWY_ALIGN float dots[kMaxLanes * kMaxLanes] = {};

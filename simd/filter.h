@@ -3,7 +3,8 @@
 // Narrow rows take several times as many instructions in float64 as in float32, more than there is
 // time for while the memory delivers them. So all but a few rows are rejected by a float32 dot
 // product, which is compared with a bound that the caller has lowered by a rigorous margin for the
-// rounding in here (core/search/margin.h); what passes is then scored canonically.
+// rounding in here (core/search/margin.h); what passes is then scored canonically. Of bytes and
+// bits the dot product is an integer, and what is saved are roots and divisions.
 #ifndef NPK_SIMD_FILTER_H_
 #define NPK_SIMD_FILTER_H_
 
@@ -25,20 +26,32 @@ struct FilterLine {
   float most_square = 0;
 };
 
-/// Rows back to back or scattered. Bit i of `passing` is 0 only if row i may be rejected, all
-/// computed in float32: dot product and squared length each add dims products, in any order, fused
-/// or not. `query` is padded with zeros to a multiple of kVirtualLanes. Writes (count + 63) / 64
-/// words, zeros above count.
-using FilterFn = void (*)(const float* query, const RowBlock& block, const FilterLine& line,
+/// Rows back to back or scattered. Bit i of `passing` is 0 only if row i may be rejected. Writes
+/// (count + 63) / 64 words, zeros above count.
+using FilterFn = void (*)(const void* query, const RowBlock& block, const FilterLine& line,
                           uint64_t* passing);
 
+/// All in float32: dot product and squared length each add dims products, in any order, fused or
+/// not. Query: float32, padded with zeros to a multiple of kVirtualLanes.
 struct FilterKernels {
   /// Null for float64, which is scored at the speed of the memory.
   FilterFn by_type[kRowTypeCount];
 };
 
+/// Dot product and squared length are exact integers, each rounded to float32 once.
+/// Requires: block.dims <= kMostInt32Dims.
+struct IntegerFilterKernels {
+  FilterFn of_int8;   // Query: IntegerQuery.
+  FilterFn of_uint8;  // Query: IntegerQuery.
+  FilterFn of_bits;   // Query: bytes. Dot product: bits of row & query; square: bits of the row.
+};
+
 const FilterKernels& filter_kernels(Target target) noexcept;
 const FilterKernels& scalar_filter_kernels() noexcept;
+
+/// Null where a scan takes the target as long as the filter would.
+const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept;
+const IntegerFilterKernels& scalar_integer_filter_kernels() noexcept;
 
 }  // namespace npk::simd
 

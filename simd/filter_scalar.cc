@@ -1,4 +1,5 @@
 // The filter kernels in plain C++: simd/filter.h.
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -8,8 +9,20 @@
 namespace npk::simd {
 namespace {
 
+bool is_rejected(float dot, float square, const FilterLine& line) {
+  const float bound = line.slope * std::sqrt(square) + (line.bound + line.half * square);
+  return square >= line.least_square && square <= line.most_square && dot < bound;
+}
+
+void put(bool is_passing, size_t i, uint64_t* passing) {
+  if (i % 64 == 0) passing[i / 64] = 0;
+  passing[i / 64] |= uint64_t{is_passing} << (i % 64);
+}
+
 template <typename T>
-void filter(const float* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
+void filter(const void* query_data, const RowBlock& block, const FilterLine& line,
+            uint64_t* passing) {
+  const auto* query = static_cast<const float*>(query_data);
   for (size_t i = 0; i < block.count; ++i) {
     const auto* at = reinterpret_cast<const std::byte*>(row_of<T>(block, i));
     float dot = 0;
@@ -21,19 +34,50 @@ void filter(const float* query, const RowBlock& block, const FilterLine& line, u
       dot += x * query[j];
       square += x * x;
     }
-    const float bound = line.slope * std::sqrt(square) + (line.bound + line.half * square);
-    const bool is_rejected =
-        square >= line.least_square && square <= line.most_square && dot < bound;
-    if (i % 64 == 0) passing[i / 64] = 0;
-    passing[i / 64] |= uint64_t{!is_rejected} << (i % 64);
+    put(!is_rejected(dot, square, line), i, passing);
   }
 }
 
 constexpr FilterKernels kTable = {
     {nullptr, filter<float>, filter<Float16>, filter<BFloat16>, filter<int8_t>, filter<uint8_t>}};
 
+template <typename T>
+void filter_integers(const void* query_data, const RowBlock& block, const FilterLine& line,
+                     uint64_t* passing) {
+  const int16_t* query = static_cast<const IntegerQuery*>(query_data)->values;
+  for (size_t i = 0; i < block.count; ++i) {
+    const T* row = row_of<T>(block, i);
+    int32_t dot = 0;
+    int32_t square = 0;
+    for (size_t j = 0; j < block.dims; ++j) {
+      dot += row[j] * query[j];
+      square += row[j] * row[j];
+    }
+    put(!is_rejected(static_cast<float>(dot), static_cast<float>(square), line), i, passing);
+  }
+}
+
+void filter_bits(const void* query_data, const RowBlock& block, const FilterLine& line,
+                 uint64_t* passing) {
+  const auto* query = static_cast<const uint8_t*>(query_data);
+  for (size_t i = 0; i < block.count; ++i) {
+    const auto* row = row_of<uint8_t>(block, i);
+    int dot = 0;
+    int square = 0;
+    for (size_t j = 0; j < block.dims; ++j) {
+      dot += std::popcount(static_cast<uint8_t>(row[j] & query[j]));
+      square += std::popcount(row[j]);
+    }
+    put(!is_rejected(static_cast<float>(dot), static_cast<float>(square), line), i, passing);
+  }
+}
+
+constexpr IntegerFilterKernels kIntegerTable = {filter_integers<int8_t>, filter_integers<uint8_t>,
+                                                filter_bits};
+
 }  // namespace
 
 const FilterKernels& scalar_filter_kernels() noexcept { return kTable; }
+const IntegerFilterKernels& scalar_integer_filter_kernels() noexcept { return kIntegerTable; }
 
 }  // namespace npk::simd

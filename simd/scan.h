@@ -79,6 +79,9 @@ struct ScanKernels {
   std::array<ScanOps, kRowTypeCount> by_type;
 };
 
+/// Of so many bytes a sum of products fits 32 bits: 255 · 255 · kMostInt32Dims < 2^31.
+inline constexpr size_t kMostInt32Dims = 32'768;
+
 /// A query of int8 or uint8.
 struct IntegerQuery {
   const int16_t* values = nullptr;   // Padded with zeros to a multiple of kIntegerPadding.

@@ -18,16 +18,29 @@ float to_float(double value) {
   return value > kMost ? kInfinity : value < -kMost ? -kInfinity : static_cast<float>(value);
 }
 
+bool have_norms(std::span<const Plan> plans) {
+  return !plans.empty() && std::all_of(plans.begin(), plans.end(), [](const Plan& plan) {
+    return Margin::is_in_range(plan.query().norm);
+  });
+}
+
+/// A row of |x| bits of which `both` are the query's too, which has |q|, matters if
+/// 1 - both / (|x| + |q| - both) < distance, that is if both / (|x| + |q| - both) is above t.
+Margin::Line jaccard_line(double query_norm, double distance) {
+  const double t = 1 - distance - 0x1p-51;  // The distance was rounded twice.
+  if (t <= 0) return {0, -kInfinity, 0};
+  const double share = t / (1 + t) * (1 - 8 * kUnit);
+  return {0, to_float(share * query_norm * query_norm), to_float(share)};
+}
+
 }  // namespace
 
 std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans,
                                      double element_error) {
-  if (plans.empty() || dims == 0 || dims > kMostDims) return {};
+  if (!have_norms(plans) || dims == 0 || dims > kMostDims) return {};
   const KernelFamily family = plans.front().family();
   const bool is_l2 = family == KernelFamily::kL2 || family == KernelFamily::kL2Sq;
   if (family != KernelFamily::kCosine && family != KernelFamily::kDot && !is_l2) return {};
-  const auto has_norm = [](const Plan& plan) { return is_in_range(plan.query().norm); };
-  if (!std::all_of(plans.begin(), plans.end(), has_norm)) return {};
   Margin margin;
   margin.family_ = family;
   margin.rounding_ = 1.1 * static_cast<double>(dims + 16) * kUnit;
@@ -37,11 +50,18 @@ std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans,
   return margin;
 }
 
+std::optional<Margin> Margin::of_bits(std::span<const Plan> plans) {
+  if (!have_norms(plans)) return {};
+  Margin margin;
+  margin.family_ = KernelFamily::kJaccard;
+  return margin;
+}
+
 Margin::Line Margin::line(double query_norm, double bound) const {
   if (std::isinf(bound)) {
     const bool is_larger = family_ == KernelFamily::kCosine || family_ == KernelFamily::kDot;
     const bool passes_all = is_larger == (bound < 0);
-    return {0, passes_all ? -kInfinity : kInfinity};
+    return {0, passes_all ? -kInfinity : kInfinity, 0};
   }
   // For each unit of a row's length.
   const double margin = -(1.1 * rounding_ + 1.01 * elements_) * query_norm;
@@ -50,16 +70,18 @@ Margin::Line Margin::line(double query_norm, double bound) const {
       // dot < bound * norm * length. The length is known to `rounding_` only.
       return {to_float(query_norm * bound + margin -
                        1.4 * rounding_ * query_norm * std::max(1.0, std::abs(bound))),
-              to_float(-tiny_)};
+              to_float(-tiny_), half_};
     case KernelFamily::kDot:
-      return {to_float(margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_)};
+      return {to_float(margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_), half_};
+    case KernelFamily::kJaccard:
+      return jaccard_line(query_norm, bound);
     default: {
       // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
       const double norm_squared = query_norm * query_norm;
       double squared = bound;
       if (family_ == KernelFamily::kL2) squared = bound < 0 ? -1 : bound * bound * (1 + 0x1p-50);
       const double slack = 4 * kUnit * (norm_squared + std::abs(squared)) + tiny_;
-      return {to_float(margin), to_float((norm_squared - squared) / 2 - slack)};
+      return {to_float(margin), to_float((norm_squared - squared) / 2 - slack), half_};
     }
   }
 }

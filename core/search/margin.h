@@ -25,12 +25,16 @@ class Margin {
   /// product, relative to the product of the norms.
   static std::optional<Margin> create(size_t dims, std::span<const Plan> plans,
                                       double element_error = 0);
+  /// Of plans for jaccard, whose dot products and squared lengths are counts of bits, rounded to
+  /// float32 once. Nothing if a query has no bits.
+  static std::optional<Margin> of_bits(std::span<const Plan> plans);
 
   /// A row of length X may be rejected if the float32 dot product is below
-  /// slope * X + (bound + half() * X^2), computed in float32.
+  /// slope * X + (bound + half * X^2), computed in float32.
   struct Line {
     float slope;
     float bound;
+    float half;
   };
   /// For a query of this norm of which only scores strictly better than `bound` matter.
   [[nodiscard]] Line line(double query_norm, double bound) const;
@@ -38,7 +42,7 @@ class Margin {
   /// and `length`: as computed in float32, the length in range.
   [[nodiscard]] ScoreRange score_range(double query_norm, double dot, double square,
                                        double length) const;
-  /// 0 but for l2 and l2sq.
+  /// That of every line, not of bits: 0 but for l2 and l2sq.
   [[nodiscard]] float half() const noexcept { return half_; }
 
   /// Lengths in between neither overflow float32 in any product or sum, nor vanish. A row whose

@@ -1,6 +1,7 @@
 #include "core/search/plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "npk/internal/text.h"
@@ -68,10 +69,21 @@ void prepare_integers(DType dtype, size_t dims, PreparedQuery& prepared) {
   }
 }
 
+uint64_t count_bits(std::span<const std::byte> bytes) {
+  uint64_t bits = 0;
+  for (const std::byte byte : bytes) {
+    bits += static_cast<uint64_t>(std::popcount(std::to_integer<uint8_t>(byte)));
+  }
+  return bits;
+}
+
 PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dtype) {
   PreparedQuery prepared;
   prepared.bytes = packed(query);
-  if (is_bit_family(family)) return prepared;
+  if (is_bit_family(family)) {
+    prepared.norm = std::sqrt(static_cast<double>(count_bits(prepared.bytes)));
+    return prepared;
+  }
   const size_t dims = query.element_count();
   prepared.wide.assign(padded_to(dims, simd::kVirtualLanes), 0.0);
   convert_to_float64(query.dtype(), prepared.bytes.data(), dims, prepared.wide.data());

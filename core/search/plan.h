@@ -28,7 +28,7 @@ struct PreparedQuery {
   std::vector<int16_t> narrow;   // Of int8 or uint8, padded, where the rows are of one of them too.
   std::vector<std::byte> bytes;  // The elements as they came; for hamming and jaccard.
   simd::IntegerQuery integers;   // Of narrow and bytes, if narrow is not empty.
-  double norm = 0;               // Euclidean, in canonical order; for cosine.
+  double norm = 0;               // Euclidean, in canonical order; of bits, as many 0 and 1.
   [[nodiscard]] const void* data() const noexcept {
     if (!narrow.empty()) return &integers;
     return wide.empty() ? static_cast<const void*>(bytes.data()) : wide.data();

@@ -3,21 +3,38 @@
 #include "simd/flush_subnormals.h"
 
 namespace npk::internal {
+namespace {
+
+/// Null: none. Dot products and hamming distances of integers are scores already.
+simd::FilterFn integer_kernel(const RowSource& rows, KernelFamily family) {
+  const simd::IntegerFilterKernels* kernels = simd::integer_filter_kernels(simd::target());
+  if (kernels == nullptr || rows.dims() > simd::kMostInt32Dims) return nullptr;
+  if (family == KernelFamily::kJaccard) return kernels->of_bits;
+  if (family == KernelFamily::kDot || family == KernelFamily::kHamming) return nullptr;
+  return rows.dtype() == DType::kInt8 ? kernels->of_int8 : kernels->of_uint8;
+}
+
+}  // namespace
 
 std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<const Plan> plans) {
-  const auto kernel =
-      simd::filter_kernels(simd::target()).by_type[static_cast<size_t>(rows.row_type())];
-  const std::optional<Margin> margin = Margin::create(rows.dims(), plans);
-  if (kernel == nullptr || !margin || !plans.front().query().narrow.empty()) return {};
+  const KernelFamily family = plans.front().family();
+  const bool is_bits = family == KernelFamily::kJaccard;
+  const bool is_integer = is_bits || !plans.front().query().narrow.empty();
+  const auto& kernels = simd::filter_kernels(simd::target());
+  const simd::FilterFn kernel = is_integer ? integer_kernel(rows, family)
+                                           : kernels.by_type[static_cast<size_t>(rows.row_type())];
+  const std::optional<Margin> margin =
+      is_bits ? Margin::of_bits(plans) : Margin::create(rows.dims(), plans);
+  if (kernel == nullptr || !margin) return {};
   RowFilter filter(*margin);
   filter.kernel_ = kernel;
   filter.dims_ = rows.dims();
   for (const Plan& plan : plans) {
-    const std::vector<double>& wide = plan.query().wide;
     Query& query = filter.queries_.emplace_back();
-    query.norm = plan.query().norm;
-    query.values.reserve(wide.size());
-    for (const double value : wide) query.values.push_back(static_cast<float>(value));
+    query.prepared = &plan.query();
+    if (is_integer) continue;
+    query.values.reserve(plan.query().wide.size());
+    for (const double value : plan.query().wide) query.values.push_back(static_cast<float>(value));
   }
   return filter;
 }
@@ -26,11 +43,11 @@ void RowFilter::run(size_t query, double bound, const SelectedBlock& block,
                     uint64_t* passing) const {
   constexpr auto kLeast = static_cast<float>(Margin::kLeastLength * Margin::kLeastLength);
   constexpr auto kMost = static_cast<float>(Margin::kMostLength * Margin::kMostLength);
-  const Query& prepared = queries_[query];
-  const Margin::Line line = margin_.line(prepared.norm, bound);
+  const auto& [prepared, values] = queries_[query];
+  const Margin::Line line = margin_.line(prepared->norm, bound);
   const simd::FlushSubnormals flush;
-  kernel_(prepared.values.data(), block.kernel_rows(dims_),
-          {line.slope, line.bound, margin_.half(), kLeast, kMost}, passing);
+  kernel_(values.empty() ? prepared->data() : values.data(), block.kernel_rows(dims_),
+          {line.slope, line.bound, line.half, kLeast, kMost}, passing);
 }
 
 }  // namespace npk::internal

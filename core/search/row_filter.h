@@ -1,8 +1,9 @@
 // RowFilter: which rows of a block may be among the best of one query, found out in float32.
 //
 // For elements of up to 32 bits, which a core does not widen to float64 as fast as the memory or a
-// cache delivers them. Only rejects: a row that is rejected is certainly not better than the bound
-// given. What remains is to be scored canonically.
+// cache delivers them, and for scores of bytes and bits that take a root or a division. Only
+// rejects: a row that is rejected is certainly not better than the bound given. What remains is to
+// be scored canonically.
 //
 // Thread safety: immutable.
 #ifndef NPK_CORE_SEARCH_ROW_FILTER_H_
@@ -24,8 +25,8 @@ namespace npk::internal {
 
 class RowFilter {
  public:
-  /// Nothing if it would not help: float64 rows, rows and queries that are both integers, packed
-  /// bits, extreme norms or dimensions.
+  /// Nothing if it would not help: float64 rows, integers where a scan is as quick, extreme norms
+  /// or dimensions. Lifetime: of the plans.
   static std::optional<RowFilter> create(const RowSource& rows, std::span<const Plan> plans);
 
   /// Bit i of `passing`: row i must be scored for `query`, of which only scores strictly better
@@ -36,8 +37,8 @@ class RowFilter {
   explicit RowFilter(const Margin& margin) : margin_(margin) {}
 
   struct Query {
-    std::vector<float> values;  // Padded.
-    double norm;
+    const PreparedQuery* prepared;
+    std::vector<float> values;  // Padded; none if the kernel takes the query as scans do.
   };
   Margin margin_;
   simd::FilterFn kernel_ = nullptr;

@@ -1,8 +1,11 @@
 // Most rows of 8, 16 and 32 bits are rejected in float32 first; no answer may show it.
+#include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "npk/internal/text.h"
 #include "npk/search.h"
+#include "simd/scan.h"
 #include "simd/target.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
@@ -21,7 +24,7 @@ constexpr DType kFilteredTypes[] = {DType::kFloat32, DType::kFloat16, DType::kBF
                                     DType::kInt8, DType::kUint8};
 constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kL2Sq};
 
-void expect_everywhere(const Array& base, const Array& query, const SearchOptions& options,
+void expect_everywhere(const ArrayView& base, const ArrayView& query, const SearchOptions& options,
                        const TopK& want) {
   const simd::Target before = simd::target();
   for (const simd::Target target : simd::available_targets()) {
@@ -72,6 +75,77 @@ TEST(RowFilter, LeavesTheAnswerWhereAThresholdIsGiven) {
             threshold;
         expect_everywhere(base, query, options, want);
       }
+    }
+  }
+}
+
+// Integers of either sign with queries of either, scored and filtered without a float.
+TEST(RowFilter, LeavesTheAnswerOfIntegersAndOfBits) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const DType dtype : {DType::kInt8, DType::kUint8}) {
+    for (const DType query_type : {DType::kInt8, DType::kUint8}) {
+      for (const Content content : kAllContents) {
+        const uint64_t dims = 1 + random() % 200;
+        const Array base = random_rows(dtype, 1'200, dims, content, random);
+        const Array query = random_query(query_type, dims, content, random);
+        const bool are_bits = dtype == DType::kUint8 && query_type == DType::kUint8;
+        for (const Metric metric : {Metric::kCosine, Metric::kL2, Metric::kL2Sq, Metric::kDot,
+                                    Metric::kJaccard, Metric::kHamming}) {
+          const bool is_of_bits = metric == Metric::kJaccard || metric == Metric::kHamming;
+          if (is_of_bits && !are_bits) continue;
+          const uint64_t k = 1 + random() % 30;
+          const TopK want = reference_top_k(base, query, metric, k);
+          expect_everywhere(base, query, {.metric = metric, .k = k, .threads = 1}, want);
+        }
+      }
+    }
+  }
+}
+
+// Sets of few bits and of many, some without any; a threshold at, just above and below a distance.
+TEST(RowFilter, LeavesTheDistancesOfSetsOfBits) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const uint64_t dims : {1u, 8u, 65u, 128u}) {
+    for (const uint64_t density : {1u, 30u, 128u, 255u}) {
+      Array base = random_rows(DType::kUint8, 1'000, dims, Content::kNormal, random);
+      for (uint8_t& byte : base.mutable_as<uint8_t>()) {
+        for (int bit = 0; bit < 8; ++bit) {
+          const bool is_set = random() % 256 < density;
+          byte = static_cast<uint8_t>((byte & ~(1 << bit)) | (is_set ? 1 << bit : 0));
+        }
+      }
+      const ArrayView query = base.view().slice_rows(7, 8);
+      TopK all = reference_top_k(base, query, Metric::kJaccard, 1'000);
+      for (const size_t last : {0u, 3u, 40u, 700u}) {
+        for (const double toward : {-1.0, 0.0, 2.0}) {
+          const double distance =
+              toward == 0 ? all.scores[last] : std::nextafter(all.scores[last], toward);
+          TopK want = all;
+          const auto kept = std::count_if(all.scores.begin(), all.scores.end(),
+                                          [&](double score) { return score <= distance; });
+          want.scores.resize(static_cast<size_t>(kept));
+          want.rows.resize(static_cast<size_t>(kept));
+          expect_everywhere(
+              base, query,
+              {.metric = Metric::kJaccard, .k = 1'000, .max_distance = distance, .threads = 1},
+              want);
+        }
+      }
+    }
+  }
+}
+
+// Of more dimensions than 32 bits hold sums of, and of as many.
+TEST(RowFilter, IsLeftOutForSumsBeyond32Bits) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const uint64_t dims : {simd::kMostInt32Dims, simd::kMostInt32Dims + 1}) {
+    Array base = random_rows(DType::kUint8, 300, dims, Content::kNormal, random);
+    for (uint8_t& byte : base.mutable_as<uint8_t>()) byte |= 0xe0;
+    Array query = *Array::uninitialized(DType::kUint8, {dims});
+    for (uint8_t& byte : query.mutable_as<uint8_t>()) byte = 255;
+    for (const Metric metric : {Metric::kCosine, Metric::kL2, Metric::kJaccard}) {
+      const TopK want = reference_top_k(base, query, metric, 3);
+      expect_everywhere(base, query, {.metric = metric, .k = 3, .threads = 1}, want);
     }
   }
 }

@@ -4,9 +4,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "npk/dtype.h"
+#include "npk/internal/text.h"
 #include "tests/support/guard_buffer.h"
 #include "tests/support/support.h"
 
@@ -44,8 +47,8 @@ double rounded_to(RowType type, float value) {
 }
 
 /// Every other row, and the last, as a list: those bits of `all`, the answer for all rows.
-void expect_same_of_list(Target target, RowType type, const float* query, RowBlock block,
-                         const FilterLine& line, const std::vector<uint64_t>& all) {
+void expect_same_of_list(FilterFn kernel, const void* query, RowBlock block, const FilterLine& line,
+                         const std::vector<uint64_t>& all, const std::string& name) {
   std::vector<uint64_t> numbers;
   for (size_t i = 0; i < block.count; ++i) {
     if (i % 2 == 0 || i + 1 == block.count) numbers.push_back(i);
@@ -57,8 +60,22 @@ void expect_same_of_list(Target target, RowType type, const float* query, RowBlo
     want[i / 64] |= (all[numbers[i] / 64] >> (numbers[i] % 64) & 1) << (i % 64);
   }
   std::vector<uint64_t> got(want.size(), 77);
-  filter_kernels(target).by_type[static_cast<size_t>(type)](query, block, line, got.data());
-  ASSERT_EQ(got, want) << target_name(target) << " " << numbers.size() << " x " << block.dims;
+  kernel(query, block, line, got.data());
+  ASSERT_EQ(got, want) << name << " list of " << numbers.size() << " x " << block.dims;
+}
+
+/// `kernel` lets the same rows pass as its twin `scalar`, in sequence and listed.
+void expect_same_rows(FilterFn kernel, FilterFn scalar, const void* query, const RowBlock& block,
+                      std::span<const FilterLine> lines, const std::string& name) {
+  const size_t words = (block.count + 63) / 64;
+  for (const FilterLine& line : lines) {
+    std::vector<uint64_t> want(words + 1, 77);
+    std::vector<uint64_t> got(words + 1, 77);
+    scalar(query, block, line, want.data());
+    kernel(query, block, line, got.data());
+    ASSERT_EQ(got, want) << name << " " << block.count << " x " << block.dims;
+    expect_same_of_list(kernel, query, block, line, want, name);
+  }
 }
 
 // Small integers: every float32 sum is exact, so the same rows pass whatever the order.
@@ -82,18 +99,11 @@ void check_filter(RowType type, size_t dims, size_t count, std::mt19937_64& rand
       {0, -infinity, 0, 0, infinity},
       {0, infinity, 0, 16 * typical, 20 * typical},
   };
-  const size_t words = (count + 63) / 64;
-  for (const FilterLine& line : lines) {
-    std::vector<uint64_t> want(words + 1, 77);
-    const auto index = static_cast<size_t>(type);
-    scalar_filter_kernels().by_type[index](query, {rows.data(), count, dims}, line, want.data());
-    for (const Target target : available_targets()) {
-      std::vector<uint64_t> got(words + 1, 77);
-      filter_kernels(target).by_type[index](query, {rows.data(), count, dims}, line, got.data());
-      ASSERT_EQ(got, want) << target_name(target) << " type " << index << " " << count << " x "
-                           << dims;
-      expect_same_of_list(target, type, query, {rows.data(), count, dims}, line, want);
-    }
+  const auto index = static_cast<size_t>(type);
+  for (const Target target : available_targets()) {
+    expect_same_rows(filter_kernels(target).by_type[index], scalar_filter_kernels().by_type[index],
+                     query, {rows.data(), count, dims}, lines,
+                     internal::concat(target_name(target), " type ", index));
   }
 }
 
@@ -106,6 +116,94 @@ TEST(FilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
       }
     }
     for (const size_t dims : {127u, 128u, 300u, 768u}) check_filter(type, dims, 256, random);
+  }
+}
+
+/// What the elements of rows and queries are.
+enum class Extent : uint8_t { kAny, kSmall, kLargest };
+
+void fill(const GuardBuffer& buffer, Extent extent, bool is_signed, std::mt19937_64& random) {
+  for (size_t i = 0; i < buffer.size(); ++i) {
+    const auto any = static_cast<std::byte>(random());
+    const auto largest = static_cast<std::byte>(is_signed ? 0x80 : 0xff);
+    buffer.data()[i] = extent == Extent::kAny     ? any
+                       : extent == Extent::kSmall ? any & std::byte{3}
+                                                  : largest;
+  }
+}
+
+/// Lines that some row of these numbers lies on, or near.
+std::vector<FilterLine> lines_through(float dot, float square) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  return {{0, dot, 0, 0, infinity},           {0, std::nextafter(dot, infinity), 0, 0, infinity},
+          {0.5f, 0, 0, 0, infinity},          {-0.5f, 0, 0, 0, infinity},
+          {0, 0, 0.25f, 0, infinity},         {0, dot, -0.5f, 0, infinity},
+          {0, infinity, 0, square, infinity}, {0, infinity, 0, 0, square},
+          {0, -infinity, 0, 0, infinity}};
+}
+
+// Integers: there is one answer, whatever the order.
+void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt19937_64& random) {
+  const IntegerFilterKernels& scalar = scalar_integer_filter_kernels();
+  for (const int kinds : {0, 1, 2, 3}) {
+    const bool is_signed_row = kinds % 2 != 0;
+    const bool is_signed_query = kinds / 2 != 0;
+    const GuardBuffer rows(count * dims);
+    const GuardBuffer query(dims);
+    fill(rows, extent, is_signed_row, random);
+    fill(query, extent, is_signed_query, random);
+    std::vector<int16_t> values(dims + kIntegerPadding, 0);
+    IntegerQuery integers = {values.data(), query.data(), is_signed_query, 0, 0};
+    double dot = 0;
+    double square = 0;
+    for (size_t j = 0; j < dims; ++j) {
+      const auto value = std::to_integer<uint8_t>(query.data()[j]);
+      values[j] = is_signed_query ? int16_t{static_cast<int8_t>(value)} : int16_t{value};
+      integers.sum += values[j];
+      integers.norm += int64_t{values[j]} * values[j];
+    }
+    const RowBlock block = {rows.data(), count, dims};
+    const ScanKernels& scan = scalar_scan_kernels();
+    const RowType type = is_signed_row ? RowType::kInt8 : RowType::kUint8;
+    const std::vector<double> wide(values.begin(), values.end());
+    if (count > 0) {
+      scan.by_type[static_cast<size_t>(type)].dot_norm(wide.data(), {rows.data(), 1, dims}, &dot,
+                                                       &square);
+    }
+    const auto lines = lines_through(static_cast<float>(dot), static_cast<float>(square));
+    for (const Target target : available_targets()) {
+      const IntegerFilterKernels* kernels = integer_filter_kernels(target);
+      if (kernels == nullptr) continue;
+      const std::string name = internal::concat(target_name(target), " kinds ", kinds);
+      expect_same_rows(is_signed_row ? kernels->of_int8 : kernels->of_uint8,
+                       is_signed_row ? scalar.of_int8 : scalar.of_uint8, &integers, block, lines,
+                       name);
+      expect_same_rows(kernels->of_bits, scalar.of_bits, query.data(), block,
+                       lines_through(static_cast<float>(dims), static_cast<float>(4 * dims)),
+                       name + " bits");
+    }
+  }
+}
+
+TEST(IntegerFilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const Extent extent : {Extent::kAny, Extent::kSmall, Extent::kLargest}) {
+    for (size_t dims = 0; dims <= 140; ++dims) {
+      for (const size_t count : {0u, 1u, 3u, 4u, 15u, 17u, 65u}) {
+        check_integer_filters(dims, count, extent, random);
+      }
+    }
+    for (const size_t dims : {191u, 192u, 193u, 768u}) {
+      check_integer_filters(dims, 256, extent, random);
+    }
+    check_integer_filters(kMostInt32Dims, 5, extent, random);
+  }
+}
+
+TEST(IntegerFilterKernels, AreThereWhereTheProcessorMultipliesBytes) {
+  for (const Target target : available_targets()) {
+    const bool is_there = target == Target::kScalar || target == Target::kAvx3Dl;
+    EXPECT_EQ(integer_filter_kernels(target) != nullptr, is_there) << target_name(target);
   }
 }
 

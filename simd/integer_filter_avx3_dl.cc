@@ -1,0 +1,183 @@
+// The integer filters for AVX3_DL: simd/filter.h.
+//
+// Products are those of an unsigned byte and a signed one, as in simd/integers_vnni.cc. Sums are
+// modulo 2^32, whatever becomes of parts of them: those of a row fit. Sixteen rows are added up
+// together, compared while they are in registers, and leave sixteen bits.
+#include "simd/filter.h"
+
+#if defined(__x86_64__)
+
+#include "simd/avx3_dl.h"
+#include "simd/prefetch.h"
+
+namespace npk::simd {
+namespace {
+
+constexpr size_t kBytes = 64;
+constexpr size_t kGroup = 16;
+
+template <bool kSignedRow, bool kSignedQuery>
+struct Bytes {
+  static const std::byte* bytes_of(const void* query) {
+    return static_cast<const IntegerQuery*>(query)->bytes;
+  }
+  /// What the sums of products lack of Σ row·query.
+  static int64_t shift_of(const void* query) {
+    const int64_t sum = static_cast<const IntegerQuery*>(query)->sum;
+    return kSignedRow != kSignedQuery ? 0 : (kSignedRow ? -128 : 128) * sum;
+  }
+  NPK_AVX3_DL_INLINE static void add(__m512i x, __m512i q, __m512i& dot, __m512i& square,
+                                     __m512i& sum) {
+    const __m512i flipped = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
+    const __m512i ones = _mm512_set1_epi8(1);
+    if constexpr (kSignedRow) {
+      kSignedQuery ? add_products(dot, flipped, q) : add_products(dot, q, x);
+      add_products(square, flipped, x);
+      add_products(sum, ones, x);
+    } else {
+      kSignedQuery ? add_products(dot, x, q) : add_products(dot, q, flipped);
+      add_products(square, x, flipped);
+      add_products(sum, x, ones);
+    }
+  }
+  NPK_AVX3_DL_INLINE static void finish(__m512i& square, __m512i sum) {
+    const __m512i shift = _mm512_slli_epi32(sum, 7);
+    square = kSignedRow ? _mm512_sub_epi32(square, shift) : _mm512_add_epi32(square, shift);
+  }
+};
+
+struct Bits {
+  static const std::byte* bytes_of(const void* query) {
+    return static_cast<const std::byte*>(query);
+  }
+  static int64_t shift_of(const void* /*query*/) { return 0; }
+  NPK_AVX3_DL_INLINE static void add(__m512i x, __m512i q, __m512i& dot, __m512i& square,
+                                     __m512i& /*sum*/) {
+    const __m512i both = _mm512_and_si512(x, q);
+    dot = _mm512_add_epi32(dot, _mm512_popcnt_epi32(both));
+    square = _mm512_add_epi32(square, _mm512_popcnt_epi32(x));
+  }
+  NPK_AVX3_DL_INLINE static void finish(__m512i& /*square*/, __m512i /*sum*/) {}
+};
+
+/// How the rows of a block lie, and whether what follows is to be asked for.
+enum class Access : uint8_t { kSequence, kAskedSequence, kList };
+
+/// The lanes of row i, or of the last one if there are no more.
+template <typename Elements, Access kAccess>
+NPK_AVX3_DL_INLINE void sum_row(const RowBlock& block, size_t i, const std::byte* query,
+                                __m512i& dot_of_row, __m512i& square_of_row) {
+  const size_t place = i < block.count ? i : block.count - 1;
+  const std::byte* row =
+      block.rows + (kAccess == Access::kList ? block.numbers[place] : place) * block.dims;
+  __m512i dot = _mm512_setzero_si512();
+  __m512i square = _mm512_setzero_si512();
+  __m512i sum = _mm512_setzero_si512();
+  size_t at = 0;
+  for (; at + kBytes <= block.dims; at += kBytes) {
+    if constexpr (kAccess == Access::kAskedSequence) prefetch_ahead(row + at, block.ahead);
+    __m512i x = _mm512_loadu_si512(row + at);
+    asm("" : "+v"(x));  // Kept in a register: GCC would load it once for each use.
+    Elements::add(x, _mm512_loadu_si512(query + at), dot, square, sum);
+  }
+  if (at < block.dims) {
+    const __mmask64 mask = _bzhi_u64(~0ULL, static_cast<unsigned>(block.dims - at));
+    Elements::add(_mm512_maskz_loadu_epi8(mask, row + at),
+                  _mm512_maskz_loadu_epi8(mask, query + at), dot, square, sum);
+  }
+  Elements::finish(square, sum);
+  dot_of_row = dot;
+  square_of_row = square;
+}
+
+/// Those of four rows from `first` on, a quarter of a vector each.
+template <typename Elements, Access kAccess>
+NPK_AVX3_DL_INLINE void sum_four(const RowBlock& block, size_t first, const std::byte* query,
+                                 __m512i& dots, __m512i& squares) {
+  if constexpr (kAccess == Access::kList) {
+    for (size_t i = first; i < first + 4; ++i) prefetch_scattered<std::byte>(block, i);
+  }
+  __m512i dot[4];
+  __m512i square[4];
+  sum_row<Elements, kAccess>(block, first, query, dot[0], square[0]);
+  sum_row<Elements, kAccess>(block, first + 1, query, dot[1], square[1]);
+  sum_row<Elements, kAccess>(block, first + 2, query, dot[2], square[2]);
+  sum_row<Elements, kAccess>(block, first + 3, query, dot[3], square[3]);
+  dots = add_lanes_of_four(dot[0], dot[1], dot[2], dot[3]);
+  squares = add_lanes_of_four(square[0], square[1], square[2], square[3]);
+}
+
+NPK_AVX3_DL_INLINE uint64_t rejected_bits(__m512i dots, __m512i squares, const FilterLine& line) {
+  const __m512 dot = _mm512_cvtepi32_ps(dots);
+  const __m512 square = _mm512_cvtepi32_ps(squares);
+  const __m512 base =
+      _mm512_fmadd_ps(_mm512_set1_ps(line.half), square, _mm512_set1_ps(line.bound));
+  const __m512 bound = _mm512_fmadd_ps(_mm512_set1_ps(line.slope), _mm512_sqrt_ps(square), base);
+  const __m512 least = _mm512_set1_ps(line.least_square);
+  const __m512 most = _mm512_set1_ps(line.most_square);
+  __mmask16 rejected = _mm512_cmp_ps_mask(dot, bound, _CMP_LT_OQ);
+  rejected = _mm512_mask_cmp_ps_mask(rejected, square, least, _CMP_GE_OQ);
+  return _mm512_mask_cmp_ps_mask(rejected, square, most, _CMP_LE_OQ);
+}
+
+template <typename Elements, Access kAccess>
+NPK_AVX3_DL void filter_rows(const void* query_data, const RowBlock& block, const FilterLine& line,
+                             uint64_t* passing) {
+  const std::byte* query = Elements::bytes_of(query_data);
+  const __m512i shift = _mm512_set1_epi32(static_cast<int32_t>(Elements::shift_of(query_data)));
+  for (size_t first = 0; first < block.count; first += kGroup) {
+    __m512i dot[4];
+    __m512i square[4];
+    sum_four<Elements, kAccess>(block, first, query, dot[0], square[0]);
+    sum_four<Elements, kAccess>(block, first + 4, query, dot[1], square[1]);
+    sum_four<Elements, kAccess>(block, first + 8, query, dot[2], square[2]);
+    sum_four<Elements, kAccess>(block, first + 12, query, dot[3], square[3]);
+    const __m512i dots = _mm512_add_epi32(add_lanes_of_sixteen(dot), shift);
+    const uint64_t rejected = rejected_bits(dots, add_lanes_of_sixteen(square), line);
+    const size_t count = block.count - first < kGroup ? block.count - first : kGroup;
+    const uint64_t bits = ~rejected & ((uint64_t{1} << count) - 1);
+    if (first % 64 == 0) passing[first / 64] = 0;
+    passing[first / 64] |= bits << (first % 64);
+  }
+}
+
+template <typename Elements>
+void filter(const void* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
+  const auto rows = block.numbers != nullptr     ? filter_rows<Elements, Access::kList>
+                    : block.ahead.far_bytes != 0 ? filter_rows<Elements, Access::kAskedSequence>
+                                                 : filter_rows<Elements, Access::kSequence>;
+  rows(query, block, line, passing);
+}
+
+template <bool kSignedRow>
+void filter_bytes(const void* query, const RowBlock& block, const FilterLine& line,
+                  uint64_t* passing) {
+  if (static_cast<const IntegerQuery*>(query)->is_signed) {
+    filter<Bytes<kSignedRow, true>>(query, block, line, passing);
+  } else {
+    filter<Bytes<kSignedRow, false>>(query, block, line, passing);
+  }
+}
+
+constexpr IntegerFilterKernels kTable = {filter_bytes<true>, filter_bytes<false>, filter<Bits>};
+
+}  // namespace
+
+const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept {
+  if (target == Target::kScalar) return &scalar_integer_filter_kernels();
+  return target == Target::kAvx3Dl ? &kTable : nullptr;
+}
+
+}  // namespace npk::simd
+
+#else
+
+namespace npk::simd {
+
+const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept {
+  return target == Target::kScalar ? &scalar_integer_filter_kernels() : nullptr;
+}
+
+}  // namespace npk::simd
+
+#endif
