@@ -1,9 +1,10 @@
 // The filter kernels for every target: simd/filter.h.
 //
-// Rows are walked one after the other, as in simd/scan.cc. As many rows as a vector has lanes leave
-// vectors of sums in a small buffer, whose lanes are added up together: one addition for each
-// vector instead of one for each halving of it.
+// Rows are walked one after the other, as in simd/scan.cc. The lanes of four rows are added up
+// together, and those of as many rows as a vector has lanes through a small buffer: one addition
+// for each vector instead of one for each halving of it.
 #include <cstring>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/filter.cc"
@@ -33,12 +34,31 @@ HWY_INLINE VF load(const T* from) {
   }
 }
 
-/// Writes vectors whose lanes add up to the row's sums. Reads nothing behind `end`, where the block
-/// ends.
 template <typename T>
-HWY_INLINE void add_row(const T* HWY_RESTRICT row, const float* HWY_RESTRICT query,
-                        const RowBlock& block, const T* end, float* HWY_RESTRICT dot,
-                        float* HWY_RESTRICT square) {
+constexpr bool kIsBFloat16 = std::is_same_v<T, hwy::bfloat16_t>;
+
+/// Two vectors of elements: of bfloat16 those at even places and those at odd ones, which takes no
+/// shuffle; else one after the other.
+template <typename T>
+HWY_INLINE void load_two(const T* from, VF& first, VF& second) {
+  const DF d;
+  if constexpr (kIsBFloat16<T>) {
+    const hn::RebindToUnsigned<DF> du32;
+    const hn::Repartition<uint16_t, DF> du16;
+    const auto bits = hn::BitCast(du32, hn::LoadU(du16, reinterpret_cast<const uint16_t*>(from)));
+    first = hn::BitCast(d, hn::ShiftLeft<16>(bits));
+    second = hn::BitCast(d, hn::And(bits, hn::Set(du32, 0xffff0000u)));
+  } else {
+    first = load(from);
+    second = load(from + hn::Lanes(d));
+  }
+}
+
+/// Vectors whose lanes add up to the sums of row i; zeros behind the last row. Reads nothing behind
+/// `end`, where the block ends.
+template <typename T>
+HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRICT query,
+                        const T* end, VF& dot, VF& square) {
   const DF d;
   const size_t lanes = hn::Lanes(d);
   const size_t dims = block.dims;
@@ -46,43 +66,67 @@ HWY_INLINE void add_row(const T* HWY_RESTRICT row, const float* HWY_RESTRICT que
   VF dot1 = dot0;
   VF square0 = dot0;
   VF square1 = dot0;
-  size_t j = 0;
-  for (; j + 2 * lanes <= dims; j += 2 * lanes) {
-    prefetch_elements(row + j, 2 * lanes, block.ahead);
-    const VF x0 = load(row + j);
-    const VF x1 = load(row + j + lanes);
-    dot0 = hn::MulAdd(x0, hn::LoadU(d, query + j), dot0);
-    square0 = hn::MulAdd(x0, x0, square0);
-    dot1 = hn::MulAdd(x1, hn::LoadU(d, query + j + lanes), dot1);
-    square1 = hn::MulAdd(x1, x1, square1);
-  }
-  for (; j < dims; j += lanes) {
-    const T* last = row + j;
-    T copy[kMaxLanes];
-    if (static_cast<size_t>(end - last) < lanes) {
-      std::memset(static_cast<void*>(copy), 0, sizeof(copy));
-      std::memcpy(static_cast<void*>(copy), last, (dims - j) * sizeof(T));
-      last = copy;
+  if (i < block.count) {
+    prefetch_scattered<T>(block, i);
+    const T* HWY_RESTRICT row = row_of<T>(block, i);
+    // Where the query's elements for the first vector and for the second lie.
+    const float* HWY_RESTRICT query0 = query;
+    const float* HWY_RESTRICT query1 =
+        query + (kIsBFloat16<T> ? padded_filter_dims(dims) / 2 : lanes);
+    const size_t step = kIsBFloat16<T> ? lanes : 2 * lanes;
+    VF x0, x1;
+    size_t j = 0;
+    for (; j + 2 * lanes <= dims; j += 2 * lanes, query0 += step, query1 += step) {
+      prefetch_elements(row + j, 2 * lanes, block.ahead);
+      load_two(row + j, x0, x1);
+      dot0 = hn::MulAdd(x0, hn::LoadU(d, query0), dot0);
+      square0 = hn::MulAdd(x0, x0, square0);
+      dot1 = hn::MulAdd(x1, hn::LoadU(d, query1), dot1);
+      square1 = hn::MulAdd(x1, x1, square1);
     }
-    const VF x = hn::IfThenElseZero(hn::FirstN(d, HWY_MIN(dims - j, lanes)), load(last));
-    dot0 = hn::MulAdd(x, hn::LoadU(d, query + j), dot0);
-    square0 = hn::MulAdd(x, x, square0);
+    if (j < dims) {
+      const size_t left = dims - j;
+      const T* last = row + j;
+      T copy[2 * kMaxLanes];
+      if (static_cast<size_t>(end - last) < 2 * lanes) {
+        std::memset(static_cast<void*>(copy), 0, sizeof(copy));
+        std::memcpy(static_cast<void*>(copy), last, left * sizeof(T));
+        last = copy;
+      }
+      load_two(last, x0, x1);
+      const size_t of_first = kIsBFloat16<T> ? (left + 1) / 2 : HWY_MIN(left, lanes);
+      x0 = hn::IfThenElseZero(hn::FirstN(d, of_first), x0);
+      x1 = hn::IfThenElseZero(hn::FirstN(d, left - of_first), x1);
+      dot0 = hn::MulAdd(x0, hn::LoadU(d, query0), dot0);
+      square0 = hn::MulAdd(x0, x0, square0);
+      dot1 = hn::MulAdd(x1, hn::LoadU(d, query1), dot1);
+      square1 = hn::MulAdd(x1, x1, square1);
+    }
   }
-  hn::Store(hn::Add(dot0, dot1), d, dot);
-  hn::Store(hn::Add(square0, square1), d, square);
+  dot = hn::Add(dot0, dot1);
+  square = hn::Add(square0, square1);
 }
 
-/// Lane i of the result is the sum of the lanes of vector i; there are as many as a vector has
-/// lanes, which are overwritten.
+/// The sums of neighbouring lanes: those of a, then those of b.
+HWY_INLINE VF add_neighbours(VF a, VF b) {
+  const DF d;
+  return hn::Add(hn::ConcatEven(d, b, a), hn::ConcatOdd(d, b, a));
+}
+
+HWY_INLINE VF add_lanes_of_four(VF a, VF b, VF c, VF d) {
+  return add_neighbours(add_neighbours(a, b), add_neighbours(c, d));
+}
+
+/// From what add_lanes_of_four() made of as many rows as a vector has lanes to their sums. The
+/// vectors are overwritten.
 HWY_INLINE VF add_lanes_together(float* HWY_RESTRICT vectors) {
   const DF d;
   const size_t lanes = hn::Lanes(d);
-  for (size_t count = lanes; count > 1; count /= 2) {
+  for (size_t count = lanes / 4; count > 1; count /= 2) {
     for (size_t i = 0; i < count; i += 2) {
       const VF a = hn::Load(d, vectors + i * lanes);
       const VF b = hn::Load(d, vectors + (i + 1) * lanes);
-      const VF sums = hn::Add(hn::ConcatEven(d, b, a), hn::ConcatOdd(d, b, a));
-      hn::Store(sums, d, vectors + i / 2 * lanes);
+      hn::Store(add_neighbours(a, b), d, vectors + i / 2 * lanes);
     }
   }
   return hn::Load(d, vectors);
@@ -103,17 +147,23 @@ template <typename T>
 void filter(const void* query_data, const RowBlock& block, const FilterLine& line,
             uint64_t* passing) {
   const auto* query = static_cast<const float*>(query_data);
-  const size_t lanes = hn::Lanes(DF());
+  const DF d;
+  const size_t lanes = hn::Lanes(d);
   const T* const end = end_of<T>(block);
-  HWY_ALIGN float dots[kMaxLanes * kMaxLanes] = {};
-  HWY_ALIGN float squares[kMaxLanes * kMaxLanes] = {};
+  HWY_ALIGN float dots[kMaxLanes / 4 * kMaxLanes] = {};
+  HWY_ALIGN float squares[kMaxLanes / 4 * kMaxLanes] = {};
   for (size_t first = 0; first < block.count; first += lanes) {
     // Of the last rows, fewer than a vector has lanes, whatever was there before fills the rest.
     const size_t count = HWY_MIN(block.count - first, lanes);
-    for (size_t r = 0; r < count; ++r) {
-      prefetch_scattered<T>(block, first + r);
-      add_row(row_of<T>(block, first + r), query, block, end, dots + r * lanes,
-              squares + r * lanes);
+    for (size_t r = 0; r < count; r += 4) {
+      VF dot0, dot1, dot2, dot3, square0, square1, square2, square3;
+      sum_row(block, first + r, query, end, dot0, square0);
+      sum_row(block, first + r + 1, query, end, dot1, square1);
+      sum_row(block, first + r + 2, query, end, dot2, square2);
+      sum_row(block, first + r + 3, query, end, dot3, square3);
+      const size_t at = r / 4 * lanes;
+      hn::Store(add_lanes_of_four(dot0, dot1, dot2, dot3), d, dots + at);
+      hn::Store(add_lanes_of_four(square0, square1, square2, square3), d, squares + at);
     }
     const uint64_t rejected =
         rejected_bits(add_lanes_together(dots), add_lanes_together(squares), line);

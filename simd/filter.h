@@ -31,8 +31,20 @@ struct FilterLine {
 using FilterFn = void (*)(const void* query, const RowBlock& block, const FilterLine& line,
                           uint64_t* passing);
 
+/// Elements of a float32 query with the zeros behind it. Always inlined, as prefetch_ahead().
+__attribute__((always_inline)) constexpr size_t padded_filter_dims(size_t dims) {
+  constexpr size_t kMultiple = 2 * kVirtualLanes;
+  return (dims + kMultiple - 1) / kMultiple * kMultiple;
+}
+
+/// Where element j of a float32 query lies, by the type of the rows. For bfloat16 those at even
+/// places come first, then those at odd ones: kernels take such rows apart that way.
+constexpr size_t filter_query_place(RowType type, size_t dims, size_t j) {
+  return type == RowType::kBFloat16 ? j % 2 * (padded_filter_dims(dims) / 2) + j / 2 : j;
+}
+
 /// All in float32: dot product and squared length each add dims products, in any order, fused or
-/// not. Query: float32, padded with zeros to a multiple of kVirtualLanes.
+/// not. Query: padded_filter_dims() float32, each at its filter_query_place().
 struct FilterKernels {
   /// Null for float64, which is scored at the speed of the memory.
   FilterFn by_type[kRowTypeCount];

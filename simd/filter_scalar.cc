@@ -19,7 +19,7 @@ void put(bool is_passing, size_t i, uint64_t* passing) {
   passing[i / 64] |= uint64_t{is_passing} << (i % 64);
 }
 
-template <typename T>
+template <RowType kType, typename T>
 void filter(const void* query_data, const RowBlock& block, const FilterLine& line,
             uint64_t* passing) {
   const auto* query = static_cast<const float*>(query_data);
@@ -31,7 +31,7 @@ void filter(const void* query_data, const RowBlock& block, const FilterLine& lin
       T value;
       std::memcpy(&value, at, sizeof(T));
       const auto x = static_cast<float>(value);
-      dot += x * query[j];
+      dot += x * query[filter_query_place(kType, block.dims, j)];
       square += x * x;
     }
     put(!is_rejected(dot, square, line), i, passing);
@@ -39,7 +39,9 @@ void filter(const void* query_data, const RowBlock& block, const FilterLine& lin
 }
 
 constexpr FilterKernels kTable = {
-    {nullptr, filter<float>, filter<Float16>, filter<BFloat16>, filter<int8_t>, filter<uint8_t>}};
+    {nullptr, filter<RowType::kFloat32, float>, filter<RowType::kFloat16, Float16>,
+     filter<RowType::kBFloat16, BFloat16>, filter<RowType::kInt8, int8_t>,
+     filter<RowType::kUint8, uint8_t>}};
 
 template <typename T>
 void filter_integers(const void* query_data, const RowBlock& block, const FilterLine& line,

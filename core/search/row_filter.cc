@@ -33,8 +33,11 @@ std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<cons
     Query& query = filter.queries_.emplace_back();
     query.prepared = &plan.query();
     if (is_integer) continue;
-    query.values.reserve(plan.query().wide.size());
-    for (const double value : plan.query().wide) query.values.push_back(static_cast<float>(value));
+    query.values.resize(simd::padded_filter_dims(filter.dims_), 0);
+    for (size_t j = 0; j < filter.dims_; ++j) {
+      query.values[simd::filter_query_place(rows.row_type(), filter.dims_, j)] =
+          static_cast<float>(plan.query().wide[j]);
+    }
   }
   return filter;
 }
@@ -45,7 +48,8 @@ void RowFilter::run(size_t query, double bound, const SelectedBlock& block,
   constexpr auto kMost = static_cast<float>(Margin::kMostLength * Margin::kMostLength);
   const auto& [prepared, values] = queries_[query];
   const Margin::Line line = margin_.line(prepared->norm, bound);
-  const simd::FlushSubnormals flush;
+  std::optional<simd::FlushSubnormals> flush;
+  if (!values.empty()) flush.emplace();
   kernel_(values.empty() ? prepared->data() : values.data(), block.kernel_rows(dims_),
           {line.slope, line.bound, line.half, kLeast, kMost}, passing);
 }

@@ -38,7 +38,7 @@ class RowFilter {
 
   struct Query {
     const PreparedQuery* prepared;
-    std::vector<float> values;  // Padded; none if the kernel takes the query as scans do.
+    std::vector<float> values;  // In float32; none if the kernel takes the query as scans do.
   };
   Margin margin_;
   simd::FilterFn kernel_ = nullptr;
