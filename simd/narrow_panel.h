@@ -7,8 +7,9 @@
 //   dot products are computed in integers, exactly, and then rounded to float32 once. One side is
 //   unsigned and the other signed: where rows and queries are of one kind, the rows are flipped to
 //   the other (x + 128 or x - 128), and the sums begin with what that adds;
-// - or 32 pairs of bfloat16, twice as many. Products are exact, their sums are rounded to float32
-//   in any order, fused or not. Subnormal numbers count as zero.
+// - or 32 pairs of int16, twice as many. Such are rows and queries of other types, each scaled by a
+//   number of its own so that its length is kInt16Length: by the inequality of Cauchy and Schwarz
+//   no sum of products then outgrows 32 bits, in whatever order it is added.
 #ifndef NPK_SIMD_NARROW_PANEL_H_
 #define NPK_SIMD_NARROW_PANEL_H_
 
@@ -25,6 +26,9 @@ namespace npk::simd {
 inline constexpr size_t kMostBytePanelDims = 32'768;
 inline constexpr size_t kNarrowPanelLanes = 16;  // Queries of one vector.
 inline constexpr size_t kNarrowWordBytes = 4;    // What a lane takes in one step.
+inline constexpr float kInt16Length = 32'000;
+/// Rounding then changes a length by at most 64.
+inline constexpr size_t kMostInt16PanelDims = 16'384;
 
 /// What a kernel's prepare function made of rows, and as in PanelRows.
 struct NarrowPanelRows {
@@ -34,6 +38,7 @@ struct NarrowPanelRows {
   size_t words = 0;       // Of a row.
   const float* lengths = nullptr;
   const float* offsets = nullptr;
+  const float* units = nullptr;  // Of int16: elements are that many times these.
   const void* next = nullptr;
   size_t next_bytes = 0;
 };
@@ -42,12 +47,14 @@ struct NarrowPanelRows {
 /// element.
 struct NarrowPanelQueries {
   const std::byte* packed = nullptr;
-  const int32_t* starts = nullptr;  // What the sums begin with; zeros for bfloat16.
+  const int32_t* starts = nullptr;  // Of bytes: what the sums begin with.
+  const float* units = nullptr;     // Of int16: as NarrowPanelRows has them.
   const float* slopes = nullptr;
   const float* bounds = nullptr;
 };
 
-/// dots[r * width + q] = dot(r, q), of bytes rounded to nearest, and passing as PanelFn has it.
+/// dots[r * width + q] = dot(r, q), rounded to nearest, and times both units if of int16, in
+/// float32; passing as PanelFn has it.
 using NarrowPanelFn = void (*)(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
                                float* dots, uint64_t* passing);
 
@@ -62,22 +69,18 @@ struct NarrowPanelKernels {
   /// Requires: step_bytes is a multiple of 64, at least dims.
   void (*prepare_bytes)(const std::byte* rows, size_t count, size_t dims, bool is_signed,
                         uint8_t flip, std::byte* to, size_t step_bytes, float* squares);
-  NarrowPanelFns of_bfloat16;
-  /// Rounds float32 rows back to back, of any alignment, to nearest even bfloat16, rows
-  /// `step_bytes` apart with zeros behind each; subnormal numbers may become zeros. squares[i]: the
-  /// sum of the squares of row i before that, in float32, in any order.
+  NarrowPanelFns of_int16;
+  /// Scales float32 rows back to back, of any alignment, to kInt16Length and rounds them to nearest
+  /// int16: rows `step_bytes` apart with zeros behind each, whose elements times units[i] are those
+  /// of row i. squares[i]: the sum of the squares of row i, in float32, in any order. Rows whose
+  /// length is no positive number that float32 can divide by become zeros.
   /// Requires: step_bytes is a multiple of 64, at least 2 * dims.
-  void (*prepare_bfloat16)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                           size_t step_bytes, float* squares);
+  void (*prepare_int16)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
+                        size_t step_bytes, float* units, float* squares);
 };
 
 /// Null where the target has no such instructions.
 const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept;
-/// Whether the processor can run the kernels of bfloat16.
-bool has_bfloat16_panels(Target target) noexcept;
-/// Whether it multiplies them at a higher rate than float32: those of AMD do. Those of Intel have
-/// one unit for them, and two for float32.
-bool bfloat16_panels_pay(Target target) noexcept;
 
 }  // namespace npk::simd
 

@@ -1,5 +1,5 @@
-// The panel kernels of bytes for AVX-512 with VNNI, and those of bfloat16 for AVX-512 with BF16:
-// simd/narrow_panel.h. Highway 1.0.3 has no target for them, hence a file of its own.
+// The panel kernels of narrow elements for AVX-512 with VNNI: simd/narrow_panel.h. Highway 1.0.3
+// has no target for it, hence a file of its own.
 //
 // Eight rows times three vectors of queries, as in simd/panel.cc; a step is a word of 32 bits.
 #include "simd/narrow_panel.h"
@@ -8,54 +8,47 @@
 
 #include <cstring>
 #include <immintrin.h>
+#include <limits>
 
 // GCC 12 takes the undefined source of its own unmasked intrinsics for a mistake of ours.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-// Compilers write instructions of BF16 only where they are asked for, so that the kernels of bytes
-// run without.
-#define NPK_NARROW \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,bmi2")))
-#define NPK_NARROW_INLINE NPK_NARROW __attribute__((always_inline)) inline
+#define NPK_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")))
+#define NPK_VNNI_INLINE NPK_VNNI __attribute__((always_inline)) inline
 
 namespace npk::simd {
 namespace {
 
 constexpr size_t kTileRows = 8;
+constexpr size_t kGroupBytes = 16u << 10;  // Half of a first-level cache.
 
 /// What a word of a query holds.
-enum class Query : uint8_t { kInt8, kUint8, kBFloat16 };
+enum class Query : uint8_t { kInt8, kUint8, kInt16 };
 
-/// The lanes of `sum` are integers, or float32 for bfloat16.
 template <Query kQuery>
-NPK_NARROW_INLINE __m512i add_products(__m512i sum, __m512i row, __m512i query) {
-  if constexpr (kQuery == Query::kBFloat16) {
-    return _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sum),
-                                                reinterpret_cast<__m512bh>(row),
-                                                reinterpret_cast<__m512bh>(query)));
-  } else if constexpr (kQuery == Query::kInt8) {
-    return _mm512_dpbusd_epi32(sum, row, query);
-  } else {
-    return _mm512_dpbusd_epi32(sum, query, row);
-  }
+NPK_VNNI_INLINE __m512i add_products(__m512i sum, __m512i row, __m512i query) {
+  if constexpr (kQuery == Query::kInt16) return _mm512_dpwssd_epi32(sum, row, query);
+  return kQuery == Query::kInt8 ? _mm512_dpbusd_epi32(sum, row, query)
+                                : _mm512_dpbusd_epi32(sum, query, row);
 }
 
-/// Row r, whose sums lie in `dots` as tile() left them. Not in the loop that computes them: GCC
+/// Row r, whose sums lie in `dots` as integers. Not in the loop that computes them: GCC
 /// would keep them in memory all along to convert them from there.
 template <Query kQuery>
-NPK_NARROW_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
-                                  size_t r, size_t width, float* dots) {
+NPK_VNNI_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                                size_t r, size_t width, float* dots) {
   const __m512 length = _mm512_set1_ps(rows.lengths[r]);
   const __m512 offset = _mm512_set1_ps(rows.offsets[r]);
   uint64_t passing = 0;
   for (size_t q = 0; q < width; q += kNarrowPanelLanes) {
-    __m512 dot = _mm512_loadu_ps(dots + q);
-    if constexpr (kQuery != Query::kBFloat16) {
-      dot = _mm512_cvtepi32_ps(_mm512_castps_si512(dot));
-      _mm512_storeu_ps(dots + q, dot);
+    __m512 dot = _mm512_cvtepi32_ps(_mm512_loadu_si512(dots + q));
+    if constexpr (kQuery == Query::kInt16) {
+      dot = _mm512_mul_ps(
+          dot, _mm512_mul_ps(_mm512_set1_ps(rows.units[r]), _mm512_loadu_ps(queries.units + q)));
     }
+    _mm512_storeu_ps(dots + q, dot);
     const __m512 base = _mm512_add_ps(_mm512_loadu_ps(queries.bounds + q), offset);
     const __m512 bound = _mm512_fmadd_ps(_mm512_loadu_ps(queries.slopes + q), length, base);
     passing |= uint64_t{_mm512_cmp_ps_mask(dot, bound, _CMP_NLT_UQ)} << q;
@@ -63,10 +56,10 @@ NPK_NARROW_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanel
   return passing;
 }
 
-/// The sums of kRows rows from `first` on with the whole panel, as add_products() makes them.
+/// The sums of kRows rows from `first` on with the whole panel, as integers.
 template <Query kQuery, size_t kVectors, size_t kRows>
-NPK_NARROW_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
-                            size_t first, float* dots) {
+NPK_VNNI_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                          size_t first, float* dots) {
   constexpr size_t kWidth = kVectors * kNarrowPanelLanes;
   const std::byte* row = rows.rows + first * rows.step_bytes;
   const std::byte* query = queries.packed;
@@ -77,9 +70,10 @@ NPK_NARROW_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQuerie
 #define NPK_EACH_ROW(M) \
   M(0) if constexpr (kRows > 1) { M(1) M(2) M(3) M(4) M(5) M(6) M(7) }
   const __m512i zero = _mm512_setzero_si512();
-  const __m512i start0 = _mm512_loadu_si512(queries.starts);
-  const __m512i start1 = kVectors > 1 ? _mm512_loadu_si512(queries.starts + 16) : zero;
-  const __m512i start2 = kVectors > 2 ? _mm512_loadu_si512(queries.starts + 32) : zero;
+  constexpr bool kStarts = kQuery != Query::kInt16;
+  const __m512i start0 = kStarts ? _mm512_loadu_si512(queries.starts) : zero;
+  const __m512i start1 = kStarts && kVectors > 1 ? _mm512_loadu_si512(queries.starts + 16) : zero;
+  const __m512i start2 = kStarts && kVectors > 2 ? _mm512_loadu_si512(queries.starts + 32) : zero;
   __m512i a0 = start0, a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
   __m512i b0 = start1, b1 = b0, b2 = b0, b3 = b0, b4 = b0, b5 = b0, b6 = b0, b7 = b0;
   __m512i c0 = start2, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
@@ -117,8 +111,8 @@ NPK_NARROW_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQuerie
 }
 
 template <Query kQuery, size_t kVectors>
-NPK_NARROW void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
-                      uint64_t* passing) {
+NPK_VNNI void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
+                    uint64_t* passing) {
   size_t r = 0;
   for (; r + kTileRows <= rows.count; r += kTileRows) {
     tile<kQuery, kVectors, kTileRows>(rows, queries, r, dots);
@@ -132,14 +126,14 @@ NPK_NARROW void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& que
 
 /// Squares of 32 bytes, two to a lane: a lane stays below 2^31 up to kMostNarrowPanelDims.
 template <bool kSigned>
-NPK_NARROW_INLINE __m512i add_squares(__m512i sum, __m256i bytes) {
+NPK_VNNI_INLINE __m512i add_squares(__m512i sum, __m256i bytes) {
   const __m512i wide = kSigned ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes);
   return _mm512_dpwssd_epi32(sum, wide, wide);
 }
 
 template <bool kSigned>
-NPK_NARROW void prepare_rows(const std::byte* rows, size_t count, size_t dims, uint8_t flip,
-                             std::byte* to, size_t step_bytes, float* squares) {
+NPK_VNNI void prepare_rows(const std::byte* rows, size_t count, size_t dims, uint8_t flip,
+                           std::byte* to, size_t step_bytes, float* squares) {
   const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
   for (size_t r = 0; r < count; ++r, rows += dims, to += step_bytes) {
     __m512i sum0 = _mm512_setzero_si512();
@@ -164,31 +158,66 @@ void prepare_bytes(const std::byte* rows, size_t count, size_t dims, bool is_sig
 }
 
 /// Requires: count <= 16.
-NPK_NARROW_INLINE __m512 load_floats(const std::byte* from, size_t count) {
+NPK_VNNI_INLINE __m512 load_first_floats(const std::byte* from, size_t count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((uint32_t{1} << count) - 1), from);
 }
 
-NPK_NARROW void prepare_bfloat16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                                 size_t step_bytes, float* squares) {
-  constexpr size_t kItems = 32;  // Of a vector of bfloat16.
-  constexpr size_t kHalf = kItems / 2;
-  for (size_t r = 0; r < count; ++r, rows += dims * sizeof(float), to += step_bytes) {
-    __m512 sum0 = _mm512_setzero_ps();
-    __m512 sum1 = sum0;
-    for (size_t j = 0; j < dims; j += kItems) {
-      const std::byte* from = rows + j * sizeof(float);
-      const size_t left = dims - j;
-      const __m512 low = left < kHalf ? load_floats(from, left) : _mm512_loadu_ps(from);
-      __m512 high = _mm512_setzero_ps();
-      if (left > kHalf) {
-        from += kHalf * sizeof(float);
-        high = left < kItems ? load_floats(from, left - kHalf) : _mm512_loadu_ps(from);
-      }
-      sum0 = _mm512_fmadd_ps(low, low, sum0);
-      sum1 = _mm512_fmadd_ps(high, high, sum1);
-      _mm512_storeu_si512(to + j * 2, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+/// Elements j to j + 15 of `dims`, zeros behind the last one.
+NPK_VNNI_INLINE __m512 load_floats(const std::byte* row, size_t j, size_t dims) {
+  if (j >= dims) return _mm512_setzero_ps();
+  const std::byte* from = row + j * sizeof(float);
+  return dims - j < 16 ? load_first_floats(from, dims - j) : _mm512_loadu_ps(from);
+}
+
+NPK_VNNI_INLINE float square_norm(const std::byte* row, size_t dims) {
+  __m512 sum0 = _mm512_setzero_ps();
+  __m512 sum1 = sum0;
+  for (size_t j = 0; j < dims; j += 32) {
+    const __m512 low = load_floats(row, j, dims);
+    const __m512 high = load_floats(row, j + 16, dims);
+    sum0 = _mm512_fmadd_ps(low, low, sum0);
+    sum1 = _mm512_fmadd_ps(high, high, sum1);
+  }
+  return _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
+}
+
+/// What to multiply a row with so that its length is kInt16Length; 0 if there is no such number.
+NPK_VNNI_INLINE float int16_factor(float length) {
+  const float factor = kInt16Length / length;
+  return factor > 0 && factor <= std::numeric_limits<float>::max() ? factor : 0.0f;
+}
+
+/// row[j] * factor, rounded.
+NPK_VNNI_INLINE void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
+  // From 2^23 to 2^24 the last bit of a float32 is worth 1: its lower half is the int16.
+  const __m512 magic = _mm512_set1_ps(0x1.8p23f);
+  const __m512 factors = _mm512_set1_ps(factor);
+  alignas(64) static constexpr uint16_t kLowerHalves[32] = {
+      0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+      32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
+  const __m512i lower = _mm512_load_si512(kLowerHalves);
+  for (size_t j = 0; j < dims; j += 32) {
+    const __m512 first = _mm512_fmadd_ps(load_floats(row, j, dims), factors, magic);
+    const __m512 second = _mm512_fmadd_ps(load_floats(row, j + 16, dims), factors, magic);
+    _mm512_storeu_si512(to + j * 2, _mm512_permutex2var_epi16(_mm512_castps_si512(first), lower,
+                                                              _mm512_castps_si512(second)));
+  }
+}
+
+NPK_VNNI void prepare_int16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
+                            size_t step_bytes, float* units, float* squares) {
+  const size_t row_bytes = dims * sizeof(float);
+  // In groups that stay in the first-level cache, so that no row waits for its root.
+  const size_t group = 1 + kGroupBytes / (row_bytes + 1);
+  for (size_t begin = 0; begin < count; begin += group) {
+    const size_t end = count - begin < group ? count : begin + group;
+    for (size_t r = begin; r < end; ++r) squares[r] = square_norm(rows + r * row_bytes, dims);
+    for (size_t r = begin; r < end; ++r) {
+      const float length = __builtin_sqrtf(squares[r]);
+      const float factor = int16_factor(length);
+      units[r] = factor == 0 ? 0.0f : length / kInt16Length;
+      scale_row(rows + r * row_bytes, dims, factor, to + r * step_bytes);
     }
-    squares[r] = _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
   }
 }
 
@@ -196,21 +225,13 @@ constexpr NarrowPanelKernels kTable = {
     {panel<Query::kInt8, 1>, panel<Query::kInt8, 2>, panel<Query::kInt8, 3>},
     {panel<Query::kUint8, 1>, panel<Query::kUint8, 2>, panel<Query::kUint8, 3>},
     prepare_bytes,
-    {panel<Query::kBFloat16, 1>, panel<Query::kBFloat16, 2>, panel<Query::kBFloat16, 3>},
-    prepare_bfloat16};
+    {panel<Query::kInt16, 1>, panel<Query::kInt16, 2>, panel<Query::kInt16, 3>},
+    prepare_int16};
 
 }  // namespace
 
 const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept {
   return target == Target::kAvx3Dl ? &kTable : nullptr;
-}
-
-bool has_bfloat16_panels(Target target) noexcept {
-  return target == Target::kAvx3Dl && __builtin_cpu_supports("avx512bf16") != 0;
-}
-
-bool bfloat16_panels_pay(Target target) noexcept {
-  return has_bfloat16_panels(target) && __builtin_cpu_is("amd") != 0;
 }
 
 }  // namespace npk::simd
@@ -220,8 +241,6 @@ bool bfloat16_panels_pay(Target target) noexcept {
 namespace npk::simd {
 
 const NarrowPanelKernels* narrow_panel_kernels(Target) noexcept { return nullptr; }
-bool has_bfloat16_panels(Target) noexcept { return false; }
-bool bfloat16_panels_pay(Target) noexcept { return false; }
 
 }  // namespace npk::simd
 

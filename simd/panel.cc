@@ -244,29 +244,29 @@ void quad(const PanelRows& rows, const PanelQueries& queries, float* dots, uint6
   for (; r < rows.count; ++r) quad_tile<1>(rows, queries, r, dots, passing);
 }
 
-HWY_INLINE float dot_of(const float* a, const float* b, size_t dims) {
-  const DF d;
-  const size_t lanes = vector_queries();
-  VF s0 = hn::Zero(d);
-  VF s1 = s0;
-  VF s2 = s0;
-  VF s3 = s0;
-  size_t j = 0;
-  for (; j + 4 * lanes <= dims; j += 4 * lanes) {
-    s0 = hn::MulAdd(hn::LoadU(d, a + j), hn::LoadU(d, b + j), s0);
-    s1 = hn::MulAdd(hn::LoadU(d, a + j + lanes), hn::LoadU(d, b + j + lanes), s1);
-    s2 = hn::MulAdd(hn::LoadU(d, a + j + 2 * lanes), hn::LoadU(d, b + j + 2 * lanes), s2);
-    s3 = hn::MulAdd(hn::LoadU(d, a + j + 3 * lanes), hn::LoadU(d, b + j + 3 * lanes), s3);
-  }
-  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
-  for (; j < dims; ++j) sum += a[j] * b[j];
-  return sum;
-}
-
-float dot(const float* a, const float* b, size_t dims) { return dot_of(a, b, dims); }
-
 void square_norms(const float* rows, size_t count, size_t dims, float* out) {
-  for (size_t i = 0; i < count; ++i, rows += dims) out[i] = dot_of(rows, rows, dims);
+  const DF d;
+  const size_t queries = vector_queries();
+  for (size_t i = 0; i < count; ++i, rows += dims) {
+    VF s0 = hn::Zero(d);
+    VF s1 = s0;
+    VF s2 = s0;
+    VF s3 = s0;
+    size_t j = 0;
+    for (; j + 4 * queries <= dims; j += 4 * queries) {
+      const VF x0 = hn::LoadU(d, rows + j);
+      const VF x1 = hn::LoadU(d, rows + j + queries);
+      const VF x2 = hn::LoadU(d, rows + j + 2 * queries);
+      const VF x3 = hn::LoadU(d, rows + j + 3 * queries);
+      s0 = hn::MulAdd(x0, x0, s0);
+      s1 = hn::MulAdd(x1, x1, s1);
+      s2 = hn::MulAdd(x2, x2, s2);
+      s3 = hn::MulAdd(x3, x3, s3);
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+    for (; j < dims; ++j) sum += rows[j] * rows[j];
+    out[i] = sum;
+  }
 }
 
 /// A vector at a time by way of float64, which every type reaches exactly.
@@ -293,7 +293,6 @@ const PanelKernels* panel_table() {
       vector_queries(),
       {panel<1>, panel<2>, panel<3>},
       quad,
-      dot,
       square_norms,
       {to_float32<double>, to_float32<float>, to_float32<hwy::float16_t>,
        to_float32<hwy::bfloat16_t>, to_float32<int8_t>, to_float32<uint8_t>}};

@@ -51,8 +51,6 @@ struct PanelKernels {
   size_t vector_queries;            // Queries in one vector.
   PanelFn panel[kMaxPanelVectors];  // panel[v] is v + 1 vectors wide.
   PanelFn quad;                     // kQuadQueries wide.
-  /// Sum of the products of two vectors, in any order, fused or not.
-  float (*dot)(const float* a, const float* b, size_t dims);
   /// out[i] = sum of the squares of row i, in any order.
   void (*square_norms)(const float* rows, size_t count, size_t dims, float* out);
   /// Elements of each RowType as float32, rounded to nearest.

@@ -43,14 +43,12 @@ void quad(const PanelRows& rows, const PanelQueries& queries, float* dots, uint6
   run({kQuadQueries, 1, rows.dims}, rows, queries, dots, passing);
 }
 
-float dot(const float* a, const float* b, size_t dims) {
-  float sum = 0;
-  for (size_t j = 0; j < dims; ++j) sum += a[j] * b[j];
-  return sum;
-}
-
 void square_norms(const float* rows, size_t count, size_t dims, float* out) {
-  for (size_t i = 0; i < count; ++i, rows += dims) out[i] = dot(rows, rows, dims);
+  for (size_t i = 0; i < count; ++i) {
+    float sum = 0;
+    for (size_t j = 0; j < dims; ++j) sum += rows[i * dims + j] * rows[i * dims + j];
+    out[i] = sum;
+  }
 }
 
 template <typename T>
@@ -65,7 +63,6 @@ void to_float32(const std::byte* from, size_t count, float* to) {
 constexpr PanelKernels kTable = {kVectorQueries,
                                  {panel<1>, panel<2>, panel<3>},
                                  quad,
-                                 dot,
                                  square_norms,
                                  {to_float32<double>, to_float32<float>, to_float32<Float16>,
                                   to_float32<BFloat16>, to_float32<int8_t>, to_float32<uint8_t>}};

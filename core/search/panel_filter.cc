@@ -16,12 +16,8 @@ constexpr size_t kFewestQueries = 4;
 constexpr size_t kQuadEnd = 24;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
-// From so many queries on rows are rounded to bfloat16 where that pays.
-constexpr size_t kFewestBFloat16Queries = 9;
-// Rounded rows of more than that would need more memory than a search is to have.
-constexpr size_t kMostBFloat16Dims = 16'384;
-// Rounding to nearest changes a number by at most this factor.
-constexpr double kBFloat16Unit = 0x1p-8;
+// From so many queries on it is quicker to round the rows to int16.
+constexpr size_t kFewestInt16Queries = 9;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Of the next panel, if there are so many vectors of queries left: two panels of two are quicker
@@ -30,21 +26,29 @@ size_t vectors_of_next(size_t left) noexcept {
   return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
 }
 
-/// Whether rounding to bfloat16 changes no element.
-bool is_bfloat16(simd::RowType type) noexcept {
-  return type == simd::RowType::kBFloat16 || type == simd::RowType::kInt8 ||
-         type == simd::RowType::kUint8;
+/// A query of length kInt16Length, rounded, and of what it is a multiple.
+struct Int16Query {
+  std::vector<int16_t> values;
+  double unit;
+};
+
+Int16Query to_int16(const PreparedQuery& query, size_t dims) {
+  Int16Query rounded = {{}, query.norm / static_cast<double>(simd::kInt16Length)};
+  rounded.values.reserve(dims);
+  for (size_t j = 0; j < dims; ++j) {
+    rounded.values.push_back(static_cast<int16_t>(std::lrint(query.wide[j] / rounded.unit)));
+  }
+  return rounded;
 }
 
-BFloat16 to_bfloat16(double value) noexcept { return BFloat16(static_cast<float>(value)); }
-
-/// How far queries lie from what they are as bfloat16, relative to their lengths: the furthest.
-double bfloat16_error(std::span<const Plan> plans) {
+/// How far queries lie from what they are as int16, relative to their lengths: the furthest.
+double int16_error(std::span<const Plan> plans, size_t dims) {
   double most = 0;
   for (const Plan& plan : plans) {
+    const Int16Query rounded = to_int16(plan.query(), dims);
     double sum = 0;
-    for (const double value : plan.query().wide) {
-      const double error = value - static_cast<double>(static_cast<float>(to_bfloat16(value)));
+    for (size_t j = 0; j < dims; ++j) {
+      const double error = plan.query().wide[j] - rounded.values[j] * rounded.unit;
       sum += error * error;
     }
     most = std::max(most, std::sqrt(sum) / plan.query().norm);
@@ -65,7 +69,7 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   filter.row_bytes_ = rows.block_row_bytes();
   for (const Plan& plan : plans) filter.norms_.push_back(plan.query().norm);
   filter.choose_items(plans);
-  const bool is_rounded = filter.items_ == Items::kBFloat16;
+  const bool is_rounded = filter.items_ == Items::kInt16;
   for (size_t q = 0; q < plans.size(); q += filter.panels_.back().count) {
     const bool is_float =
         filter.items_ == Items::kFloat32 || (is_rounded && plans.size() - q <= simd::kQuadQueries);
@@ -86,22 +90,16 @@ void PanelFilter::choose_items(std::span<const Plan> plans) {
     items_ = Items::kBytes;
     const bool is_signed_row = row_type_ == simd::RowType::kInt8;
     flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
-  } else if (plans.size() >= kFewestBFloat16Queries && dims_ <= kMostBFloat16Dims &&
-             simd::bfloat16_panels_pay(simd::target())) {
-    items_ = Items::kBFloat16;
-    const double queries = bfloat16_error(plans);
-    const double rows = is_bfloat16(row_type_) ? 0 : kBFloat16Unit;
-    narrow_margin_ = *Margin::create(dims_, plans, rows + (1 + rows) * queries);
-    floats_.reserve(plans.size() * dims_);
-    for (const Plan& plan : plans) {
-      for (size_t j = 0; j < dims_; ++j)
-        floats_.push_back(static_cast<float>(plan.query().wide[j]));
-    }
+  } else if (plans.size() >= kFewestInt16Queries && dims_ <= simd::kMostInt16PanelDims) {
+    items_ = Items::kInt16;
+    // An element is within half a unit, and some roundings of float32.
+    const double rows = 0.51 * std::sqrt(dims_) / static_cast<double>(simd::kInt16Length);
+    narrow_margin_ = *Margin::create(dims_, plans, rows + (1 + rows) * int16_error(plans, dims_));
   }
 }
 
 size_t PanelFilter::item_bytes() const noexcept {
-  return items_ == Items::kBytes ? 1 : items_ == Items::kBFloat16 ? 2 : sizeof(float);
+  return items_ == Items::kBytes ? 1 : items_ == Items::kInt16 ? 2 : sizeof(float);
 }
 
 size_t PanelFilter::words() const noexcept {
@@ -137,18 +135,19 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, size_t f
   constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
   const bool is_bytes = items_ == Items::kBytes;
-  // Of bfloat16 the last few are left to a quad.
+  // Of int16 the last few are left to a quad.
   const size_t vectors =
       vectors_of_next((left + (is_bytes ? kLanes : kLanes - simd::kQuadQueries) - 1) / kLanes);
   const size_t width = vectors * kLanes;
   const bool is_signed = plans.front().query().integers.is_signed;
-  const simd::NarrowPanelFns& kernels = !is_bytes   ? narrow_kernels_->of_bfloat16
+  const simd::NarrowPanelFns& kernels = !is_bytes   ? narrow_kernels_->of_int16
                                         : is_signed ? narrow_kernels_->of_int8
                                                     : narrow_kernels_->of_uint8;
   Panel panel = {first, std::min(left, width), width, narrow_margin_};
   panel.narrow_kernel = kernels[vectors - 1];
   panel.packed_words.resize(words() * kWord * width);
-  panel.starts.resize(width);
+  if (is_bytes) panel.starts.resize(width);
+  if (!is_bytes) panel.units.resize(width);
   const auto word = [&](size_t j, size_t q) {
     return panel.packed_words.data() + (j * width + q) * kWord;
   };
@@ -161,10 +160,11 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, size_t f
         panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.integers.sum);
       }
     } else {
+      const Int16Query rounded = to_int16(query, dims_);
       for (size_t j = 0; j < dims_; ++j) {
-        const BFloat16 element = to_bfloat16(query.wide[j]);
-        std::memcpy(word(j / 2, q) + j % 2 * sizeof(element), &element, sizeof(element));
+        std::memcpy(word(j / 2, q) + j % 2 * 2, &rounded.values[j], 2);
       }
+      panel.units[q] = static_cast<float>(rounded.unit);
     }
   }
   return panel;
@@ -203,10 +203,12 @@ void PanelFilter::State::prepare_narrow(const std::byte* rows, size_t count) {
     kernels.prepare_bytes(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
                           filter_->flip_, narrow_.data(), step_bytes, squares_.data());
   } else {
-    kernels.prepare_bfloat16(rows, count, dims, narrow_.data(), step_bytes, squares_.data());
+    kernels.prepare_int16(rows, count, dims, narrow_.data(), step_bytes, units_.data(),
+                          squares_.data());
   }
-  narrow_rows_ = {narrow_.data(),  count,           step_bytes, filter_->words(),
-                  lengths_.data(), offsets_.data(), nullptr,    0};
+  narrow_rows_ = {narrow_.data(),   count,           step_bytes,
+                  filter_->words(), lengths_.data(), offsets_.data(),
+                  units_.data(),    nullptr,         0};
 }
 
 void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next,
@@ -219,7 +221,7 @@ void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std
   } else {
     const float* floats = as_floats(rows, count);
     rows_ = {floats, count, filter_->dims_, lengths_.data(), offsets_.data(), nullptr, 0};
-    if (filter_->items_ == Items::kBFloat16 && !is_exact) {
+    if (filter_->items_ == Items::kInt16 && !is_exact) {
       prepare_narrow(reinterpret_cast<const std::byte*>(floats), count);
     } else {
       filter_->kernels_->square_norms(floats, count, filter_->dims_, squares_.data());
@@ -253,9 +255,10 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
   if (panel.narrow_kernel != nullptr) {
     narrow_rows_.next = next;
     narrow_rows_.next_bytes = share;
-    panel.narrow_kernel(narrow_rows_,
-                        {panel.packed_words.data(), panel.starts.data(), slopes, bounds},
-                        dots_.data(), passing);
+    panel.narrow_kernel(
+        narrow_rows_,
+        {panel.packed_words.data(), panel.starts.data(), panel.units.data(), slopes, bounds},
+        dots_.data(), passing);
   } else {
     rows_.next = next;
     rows_.next_bytes = share;
@@ -269,16 +272,9 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
 std::optional<ScoreRange> PanelFilter::State::score_range(const Panel& panel, size_t r,
                                                           size_t q) const {
   if (std::isinf(offsets_[r])) return {};
-  const size_t query = panel.first + q;
-  const size_t dims = filter_->dims_;
-  float dot = dots_[r * panel.width + q];
-  if (filter_->items_ == Items::kBFloat16 && panel.narrow_kernel != nullptr) {
-    dot =
-        filter_->kernels_->dot(rows_.rows + r * dims, filter_->floats_.data() + query * dims, dims);
-  }
-  return filter_->margin_.score_range(filter_->norms_[query], static_cast<double>(dot),
-                                      static_cast<double>(squares_[r]),
-                                      static_cast<double>(lengths_[r]));
+  return panel.margin.score_range(
+      filter_->norms_[panel.first + q], static_cast<double>(dots_[r * panel.width + q]),
+      static_cast<double>(squares_[r]), static_cast<double>(lengths_[r]));
 }
 
 }  // namespace npk::internal

@@ -1,5 +1,5 @@
 // PanelFilter: which rows of a block may be among the best of which queries, found out in float32
-// or, where the processor can, of bytes with bytes in integers and of many queries in bfloat16.
+// or, where the processor can, in integers: of bytes with bytes, and of others rounded to int16.
 //
 // Only rejects: a row that is rejected for a query is certainly not better than the bound given for
 // it. Of what remains it tells between which scores the canonical one lies.
@@ -38,15 +38,16 @@ class PanelFilter {
     Margin margin;
     simd::PanelFn kernel = nullptr;
     std::vector<float> packed = {};
-    // Instead, of bytes or bfloat16:
+    // Instead, of bytes or int16:
     simd::NarrowPanelFn narrow_kernel = nullptr;
     std::vector<std::byte> packed_words = {};
-    std::vector<int32_t> starts = {};
+    std::vector<int32_t> starts = {};  // Of bytes.
+    std::vector<float> units = {};     // Of int16.
   };
   [[nodiscard]] std::span<const Panel> panels() const noexcept { return panels_; }
-  /// The same queries, none of them rounded to bfloat16, which rejects more.
+  /// The same queries, none of them rounded to int16, which rejects more.
   [[nodiscard]] std::span<const Panel> exact_panels() const noexcept {
-    return items_ == Items::kBFloat16 ? exact_panels_ : panels_;
+    return items_ == Items::kInt16 ? exact_panels_ : panels_;
   }
   /// How many panels stay in the second-level cache together with the rows they meet.
   [[nodiscard]] static size_t cached_panels(std::span<const Panel> panels) noexcept;
@@ -65,7 +66,7 @@ class PanelFilter {
     /// for part `part` of `parts` of the next rows, as many as these.
     void run(const Panel& panel, size_t part, size_t parts, uint64_t* passing);
     /// Between which scores the canonical one lies for row r and query panel.first + q of the last
-    /// run(panel), computed in float32 if that was not. Nothing if float32 cannot tell.
+    /// run(panel). Nothing if float32 cannot tell.
     [[nodiscard]] std::optional<ScoreRange> score_range(const Panel& panel, size_t r,
                                                         size_t q) const;
 
@@ -85,6 +86,7 @@ class PanelFilter {
     std::array<float, kRows> squares_;
     std::array<float, kRows> lengths_;
     std::array<float, kRows> offsets_;
+    std::array<float, kRows> units_;
     std::vector<float> slopes_;  // By query; kernels read up to a panel's width.
     std::vector<float> bounds_;
     std::vector<float> dots_;  // Of the last run: rows times the panel's width.
@@ -92,7 +94,7 @@ class PanelFilter {
 
  private:
   /// What most queries are multiplied as.
-  enum class Items : uint8_t { kFloat32, kBytes, kBFloat16 };
+  enum class Items : uint8_t { kFloat32, kBytes, kInt16 };
 
   explicit PanelFilter(const Margin& margin) : margin_(margin), narrow_margin_(margin) {}
   void choose_items(std::span<const Plan> plans);
@@ -112,9 +114,8 @@ class PanelFilter {
   size_t dims_ = 0;
   uint64_t row_bytes_ = 0;
   std::vector<double> norms_;
-  std::vector<float> floats_;  // The queries, one after the other; only with bfloat16.
   std::vector<Panel> panels_;
-  std::vector<Panel> exact_panels_;  // Only with bfloat16.
+  std::vector<Panel> exact_panels_;  // Only with int16.
 };
 
 }  // namespace npk::internal

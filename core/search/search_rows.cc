@@ -95,7 +95,7 @@ Result<std::vector<Plan>> plan_queries(const RowSource& rows, const ArrayView& q
 uint64_t group_size(const RowSource& rows, const ArrayView& queries, const Wanted& wanted,
                     uint32_t threads) {
   const uint64_t plan_bytes = sizeof(Plan) +
-                              rows.dims() * (sizeof(double) + sizeof(int16_t) + 3 * sizeof(float)) +
+                              rows.dims() * (sizeof(double) + sizeof(int16_t) + 2 * sizeof(float)) +
                               queries.row_bytes();
   const uint64_t kept = std::min(wanted.k, rows.rows()) + kSpareCandidates;
   const uint64_t bytes = plan_bytes + threads * (sizeof(TopKCollector) + kept * kCandidateBytes);

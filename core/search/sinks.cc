@@ -65,13 +65,12 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
 void PanelSink::take(const SelectedBlock& block) {
   // Other threads may have found better bounds meanwhile.
   is_stale_.assign(is_stale_.size(), true);
-  // Where rounded panels reject too little, as in the first blocks, it costs less to leave them out
-  // for a while: to look at a pair again takes as long as eight pairs take in exact panels.
-  constexpr size_t kMostPassing = 8;
+  // Where what rounding leaves unclear is much, exact panels cost less than to score it.
+  constexpr size_t kMostUnclear = 16;
   constexpr uint32_t kMostBlocksExact = 16;
   const bool is_exact = blocks_exact_ > 0;
   if (is_exact) --blocks_exact_;
-  passing_ = 0;
+  unclear_ = 0;
   const Panels all = is_exact ? filter_.exact_panels() : filter_.panels();
   // As many panels as stay in the cache meet all rows of the block before the next ones do.
   const size_t step = PanelFilter::cached_panels(all);
@@ -82,9 +81,9 @@ void PanelSink::take(const SelectedBlock& block) {
     }
   }
   if (is_exact) return;
-  const bool is_too_little = passing_ > block.count * plans_.size() / kMostPassing;
-  blocks_exact_ = is_too_little ? next_exact_ : 0;
-  next_exact_ = is_too_little ? std::min(2 * next_exact_, kMostBlocksExact) : 1;
+  const bool is_too_much = unclear_ > block.count * plans_.size() / kMostUnclear;
+  blocks_exact_ = is_too_much ? next_exact_ : 0;
+  next_exact_ = is_too_much ? std::min(2 * next_exact_, kMostBlocksExact) : 1;
 }
 
 void PanelSink::refresh_bounds(const PanelFilter::Panel& panel) {
@@ -120,12 +119,12 @@ void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count
 
 void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits,
                              const std::byte* row, uint64_t number, bool stays) {
-  passing_ += static_cast<size_t>(std::popcount(bits));
   for (; bits != 0; bits &= bits - 1) {
     const auto q = static_cast<size_t>(std::countr_zero(bits));
     TopKCollector& collector = collectors_[panel.first + q];
     if (const auto range = state_.score_range(panel, r, q)) {
       if (!collector.admits(range->at_best)) continue;
+      if (!collector.admits(range->at_worst)) ++unclear_;
       if (stays && number < scored_from_row_) {
         is_stale_[panel.first + q] = true;
         collector.add_between(*range, number);

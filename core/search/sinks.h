@@ -88,7 +88,7 @@ class PanelSink final : public CollectSink {
   /// long as later, and more than half of it will remain among the best. Before, less will.
   uint64_t scored_from_row_;
   std::vector<bool> is_stale_;  // Queries whose bound may have changed.
-  size_t passing_ = 0;          // Rows of the block, for each query, that had to be looked at.
+  size_t unclear_ = 0;          // Pairs of the block whose scores may or may not matter.
   uint32_t blocks_exact_ = 0;   // So many blocks meet the exact panels,
   uint32_t next_exact_ = 1;     // and so many the next time.
 };

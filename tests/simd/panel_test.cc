@@ -211,8 +211,9 @@ void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c,
                         prepared.data(), step_bytes, squares.data());
   const auto kernel = (c.is_signed_query ? kernels.of_int8 : kernels.of_uint8)[c.vectors - 1];
   kernel({prepared.data(), c.count, step_bytes, (c.dims + 3) / 4, lengths.data(), offsets.data(),
-          rows.data() + rows.size(), rows.size()},
-         {packed.data(), starts.data(), slopes.data(), bounds.data()}, dots.data(), passing.data());
+          nullptr, rows.data() + rows.size(), rows.size()},
+         {packed.data(), starts.data(), nullptr, slopes.data(), bounds.data()}, dots.data(),
+         passing.data());
   for (size_t r = 0; r < c.count; ++r) {
     uint64_t want = 0;
     int64_t square = 0;
@@ -257,53 +258,47 @@ TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
   }
 }
 
-float from_bfloat16(const std::byte* bits) {
-  return static_cast<float>(*reinterpret_cast<const BFloat16*>(bits));
-}
-
-/// Small integers: bfloat16 has them exactly, and so has float32 every sum of their products.
-void check_bfloat16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t count,
-                          size_t vectors, std::mt19937_64& random) {
+/// Rows of int16 whose unit is 1/2, queries whose unit is 1/4: exact in float32.
+void check_int16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t count, size_t vectors,
+                       std::mt19937_64& random) {
   const size_t width = vectors * kNarrowPanelLanes;
   const size_t words = (dims + 1) / 2;
   const size_t step_bytes = (dims * 2 + 63) / 64 * 64;
-  const GuardBuffer rows(count * dims * sizeof(float));
+  std::vector<int16_t> row(count * dims), query(width * dims);
+  for (int16_t& x : row) x = static_cast<int16_t>(small_integer(random));
+  for (int16_t& x : query) x = static_cast<int16_t>(small_integer(random));
+  const GuardBuffer rows(count * step_bytes);
   const GuardBuffer packed(words * kNarrowWordBytes * width);
-  std::vector<float> queries(width * dims);
-  std::vector<float> slopes(width), bounds(width), lengths(count), offsets(count);
+  std::fill_n(rows.data(), rows.size(), std::byte{0});
   std::fill_n(packed.data(), packed.size(), std::byte{0});
+  for (size_t r = 0; r < count && dims > 0; ++r) {
+    std::memcpy(rows.data() + r * step_bytes, row.data() + r * dims, dims * 2);
+  }
   for (size_t q = 0; q < width; ++q) {
-    slopes[q] = small_integer(random);
-    bounds[q] = small_integer(random);
     for (size_t j = 0; j < dims; ++j) {
-      const float element = queries[q * dims + j] = small_integer(random);
-      const auto rounded = static_cast<BFloat16>(element);
-      std::memcpy(packed.data() + (j / 2 * width + q) * kNarrowWordBytes + j % 2 * 2, &rounded, 2);
+      std::memcpy(packed.data() + (j / 2 * width + q) * kNarrowWordBytes + j % 2 * 2,
+                  &query[q * dims + j], 2);
     }
   }
-  auto* row = reinterpret_cast<float*>(rows.data());
-  for (size_t i = 0; i < count * dims; ++i) row[i] = small_integer(random);
-  for (float& x : lengths) x = small_integer(random);
-  for (float& x : offsets) x = small_integer(random);
-  std::vector<std::byte> prepared(count * step_bytes);
-  std::vector<float> squares(count), dots(count * width);
+  std::vector<float> slopes(width), bounds(width), lengths(count), offsets(count);
+  for (std::vector<float>* numbers : {&slopes, &bounds, &lengths, &offsets}) {
+    for (float& x : *numbers) x = small_integer(random);
+  }
+  const std::vector<float> row_units(count, 0.5f), query_units(width, 0.25f);
+  std::vector<float> dots(count * width);
   std::vector<uint64_t> passing(count);
-  const std::vector<int32_t> starts(width, 0);
-  kernels.prepare_bfloat16(rows.data(), count, dims, prepared.data(), step_bytes, squares.data());
-  kernels.of_bfloat16[vectors - 1]({prepared.data(), count, step_bytes, words, lengths.data(),
-                                    offsets.data(), rows.data() + rows.size(), rows.size()},
-                                   {packed.data(), starts.data(), slopes.data(), bounds.data()},
-                                   dots.data(), passing.data());
-  const auto product = [&](const float* a, const float* b) {
-    float sum = 0;
-    for (size_t j = 0; j < dims; ++j) sum += a[j] * b[j];
-    return sum;
-  };
+  kernels.of_int16[vectors - 1](
+      {rows.data(), count, step_bytes, words, lengths.data(), offsets.data(), row_units.data(),
+       rows.data() + rows.size(), rows.size()},
+      {packed.data(), nullptr, query_units.data(), slopes.data(), bounds.data()}, dots.data(),
+      passing.data());
   for (size_t r = 0; r < count; ++r) {
     uint64_t want = 0;
-    ASSERT_EQ(squares[r], product(row + r * dims, row + r * dims)) << "dims " << dims;
     for (size_t q = 0; q < width; ++q) {
-      const float dot = product(row + r * dims, queries.data() + q * dims);
+      float dot = 0;
+      for (size_t j = 0; j < dims; ++j) {
+        dot += static_cast<float>(row[r * dims + j] * query[q * dims + j]) / 8;
+      }
       ASSERT_EQ(dots[r * width + q], dot) << r << " of " << count << " dims " << dims;
       want |= uint64_t{!(dot < slopes[q] * lengths[r] + (bounds[q] + offsets[r]))} << q;
     }
@@ -311,46 +306,93 @@ void check_bfloat16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t
   }
 }
 
-TEST(NarrowPanelKernels, OfBFloat16RejectExactlyWhatIsBelowTheBound) {
+TEST(NarrowPanelKernels, OfInt16RejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const Target target : available_targets()) {
-    ASSERT_TRUE(has_bfloat16_panels(target) || !bfloat16_panels_pay(target));
-    if (!has_bfloat16_panels(target)) continue;
+    const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
+    if (kernels == nullptr) continue;
     for (const size_t dims : {1u, 2u, 3u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 49u, 64u, 130u}) {
       for (const size_t count : {0u, 1u, 7u, 8u, 9u, 31u, 64u}) {
-        const size_t vectors = 1 + random() % kMaxPanelVectors;
-        check_bfloat16_panel(*narrow_panel_kernels(target), dims, count, vectors, random);
+        check_int16_panel(*kernels, dims, count, 1 + random() % kMaxPanelVectors, random);
       }
     }
   }
 }
 
-TEST(NarrowPanelKernels, RoundToTheNearestBFloat16) {
-  std::mt19937_64 random(npk::testing::test_seed());
-  constexpr size_t kDims = 77;
-  constexpr size_t kStepBytes = 192;
+TEST(NarrowPanelKernels, OfInt16DoNotOverflowWhateverTheRow) {
+  // One element that is all of the length, or all the same: what comes nearest to 32 bits.
   for (const Target target : available_targets()) {
-    if (!has_bfloat16_panels(target)) continue;
-    for (int round = 0; round < 2'000; ++round) {
-      // At any address.
-      std::byte rows[kDims * sizeof(float) + 1];
-      for (std::byte& byte : rows) byte = static_cast<std::byte>(random());
-      const std::byte* row = rows + random() % 2;
-      std::byte prepared[kStepBytes];
-      float square = 0;
-      narrow_panel_kernels(target)->prepare_bfloat16(row, 1, kDims, prepared, kStepBytes, &square);
-      for (size_t j = 0; j < kStepBytes / 2; ++j) {
-        float element = 0;
-        if (j < kDims) std::memcpy(&element, row + j * sizeof(float), sizeof(float));
-        const float want = static_cast<float>(static_cast<BFloat16>(element));
-        const float got = from_bfloat16(prepared + j * 2);
-        if (std::isnan(want)) {
-          ASSERT_TRUE(std::isnan(got)) << element;
-        } else if (std::abs(element) < std::numeric_limits<float>::min()) {
-          ASSERT_TRUE(got == want || got == 0) << element;
-        } else {
-          ASSERT_EQ(got, want) << element;
+    const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
+    if (kernels == nullptr) continue;
+    for (const size_t dims : {size_t{1}, size_t{2}, size_t{1'000}, kMostInt16PanelDims}) {
+      for (const bool is_flat : {false, true}) {
+        const float length = is_flat ? std::sqrt(static_cast<float>(dims)) : 1.0f;
+        std::vector<float> row(dims, is_flat ? -3.0f : 0.0f);
+        row[dims / 2] = -3.0f;
+        std::vector<std::byte> prepared((dims * 2 + 63) / 64 * 64);
+        float unit = 0;
+        float square = 0;
+        kernels->prepare_int16(reinterpret_cast<const std::byte*>(row.data()), 1, dims,
+                               prepared.data(), prepared.size(), &unit, &square);
+        // The query is the row, on lane 0.
+        std::vector<std::byte> packed((dims + 1) / 2 * kNarrowWordBytes * kNarrowPanelLanes);
+        for (size_t j = 0; j < (dims + 1) / 2; ++j) {
+          std::memcpy(packed.data() + j * kNarrowWordBytes * kNarrowPanelLanes,
+                      prepared.data() + j * kNarrowWordBytes, kNarrowWordBytes);
         }
+        const std::vector<float> units(kNarrowPanelLanes, unit);
+        const std::vector<float> zeros(kNarrowPanelLanes, 0.0f);
+        std::vector<float> dots(kNarrowPanelLanes);
+        uint64_t passing = 0;
+        kernels->of_int16[0]({prepared.data(), 1, prepared.size(), (dims + 1) / 2, zeros.data(),
+                              zeros.data(), units.data(), nullptr, 0},
+                             {packed.data(), nullptr, units.data(), zeros.data(), zeros.data()},
+                             dots.data(), &passing);
+        const float want = 9 * length * length;
+        EXPECT_NEAR(dots[0], want, want * 0.01f) << dims << (is_flat ? " flat" : " single");
+        EXPECT_NEAR(square, want, want * 1e-3f);
+      }
+    }
+  }
+}
+
+TEST(NarrowPanelKernels, RoundToTheNearestInt16OfTheirUnit) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  std::normal_distribution<float> normal;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const Target target : available_targets()) {
+    const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
+    if (kernels == nullptr) continue;
+    for (size_t dims = 1; dims < 140; ++dims) {
+      constexpr size_t kRows = 5;
+      const size_t step_bytes = (dims * 2 + 63) / 64 * 64;
+      std::vector<float> rows(kRows * dims);
+      const float scale = std::pow(10.0f, static_cast<float>(random() % 30) - 12);
+      for (float& x : rows) x = normal(random) * scale;
+      std::fill_n(rows.begin() + static_cast<ptrdiff_t>(2 * dims), dims, 0.0f);
+      rows[4 * dims - 1] = random() % 2 == 0 ? kInfinity : std::nanf("");
+      const GuardBuffer at_any_address(rows.size() * sizeof(float) + 1);
+      std::memcpy(at_any_address.data() + 1, rows.data(), rows.size() * sizeof(float));
+      const GuardBuffer prepared(kRows * step_bytes);
+      float units[kRows], squares[kRows];
+      kernels->prepare_int16(at_any_address.data() + 1, kRows, dims, prepared.data(), step_bytes,
+                             units, squares);
+      for (size_t r = 0; r < kRows; ++r) {
+        if (r == 2 || r == 3) {
+          EXPECT_EQ(units[r], 0) << dims;
+          continue;
+        }
+        double square = 0;
+        for (size_t j = 0; j < step_bytes / 2; ++j) {
+          int16_t value = 0;
+          std::memcpy(&value, prepared.data() + r * step_bytes + j * 2, 2);
+          const double element = j < dims ? double{rows[r * dims + j]} : 0.0;
+          square += element * element;
+          ASSERT_NEAR(value * double{units[r]}, element, 0.51 * double{units[r]}) << dims;
+        }
+        ASSERT_NEAR(double{squares[r]}, square, 1e-5 * square);
+        ASSERT_NEAR(double{units[r]} * double{kInt16Length}, std::sqrt(square),
+                    1e-5 * std::sqrt(square));
       }
     }
   }
