@@ -1,5 +1,4 @@
-// The panel kernels of narrow elements for AVX-512 with VNNI: simd/narrow_panel.h. Highway 1.0.3
-// has no target for it, hence a file of its own.
+// The panel kernels of narrow elements for AVX3_DL: simd/narrow_panel.h.
 //
 // Eight rows times three vectors of queries, as in simd/panel.cc; a step is a word of 32 bits.
 #include "simd/narrow_panel.h"
@@ -7,16 +6,9 @@
 #if defined(__x86_64__)
 
 #include <cstring>
-#include <immintrin.h>
 #include <limits>
 
-// GCC 12 takes the undefined source of its own unmasked intrinsics for a mistake of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
-#define NPK_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")))
-#define NPK_VNNI_INLINE NPK_VNNI __attribute__((always_inline)) inline
+#include "simd/avx3_dl.h"
 
 namespace npk::simd {
 namespace {
@@ -28,7 +20,7 @@ constexpr size_t kGroupBytes = 16u << 10;  // Half of a first-level cache.
 enum class Query : uint8_t { kInt8, kUint8, kInt16 };
 
 template <Query kQuery>
-NPK_VNNI_INLINE __m512i add_products(__m512i sum, __m512i row, __m512i query) {
+NPK_AVX3_DL_INLINE __m512i multiplied(__m512i sum, __m512i row, __m512i query) {
   if constexpr (kQuery == Query::kInt16) return _mm512_dpwssd_epi32(sum, row, query);
   return kQuery == Query::kInt8 ? _mm512_dpbusd_epi32(sum, row, query)
                                 : _mm512_dpbusd_epi32(sum, query, row);
@@ -37,8 +29,8 @@ NPK_VNNI_INLINE __m512i add_products(__m512i sum, __m512i row, __m512i query) {
 /// Row r, whose sums lie in `dots` as integers. Not in the loop that computes them: GCC
 /// would keep them in memory all along to convert them from there.
 template <Query kQuery>
-NPK_VNNI_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
-                                size_t r, size_t width, float* dots) {
+NPK_AVX3_DL_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                                   size_t r, size_t width, float* dots) {
   const __m512 length = _mm512_set1_ps(rows.lengths[r]);
   const __m512 offset = _mm512_set1_ps(rows.offsets[r]);
   uint64_t passing = 0;
@@ -58,8 +50,8 @@ NPK_VNNI_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQu
 
 /// The sums of kRows rows from `first` on with the whole panel, as integers.
 template <Query kQuery, size_t kVectors, size_t kRows>
-NPK_VNNI_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
-                          size_t first, float* dots) {
+NPK_AVX3_DL_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
+                             size_t first, float* dots) {
   constexpr size_t kWidth = kVectors * kNarrowPanelLanes;
   const std::byte* row = rows.rows + first * rows.step_bytes;
   const std::byte* query = queries.packed;
@@ -91,9 +83,9 @@ NPK_VNNI_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries&
     int32_t word;                                                                      \
     std::memcpy(&word, row + (r)*step_bytes + j * kNarrowWordBytes, kNarrowWordBytes); \
     const __m512i x = _mm512_set1_epi32(word);                                         \
-    a##r = add_products<kQuery>(a##r, x, q0);                                          \
-    if constexpr (kVectors > 1) b##r = add_products<kQuery>(b##r, x, q1);              \
-    if constexpr (kVectors > 2) c##r = add_products<kQuery>(c##r, x, q2);              \
+    a##r = multiplied<kQuery>(a##r, x, q0);                                            \
+    if constexpr (kVectors > 1) b##r = multiplied<kQuery>(b##r, x, q1);                \
+    if constexpr (kVectors > 2) c##r = multiplied<kQuery>(c##r, x, q2);                \
   }
     NPK_EACH_ROW(NPK_MULTIPLY)
 #undef NPK_MULTIPLY
@@ -111,8 +103,8 @@ NPK_VNNI_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries&
 }
 
 template <Query kQuery, size_t kVectors>
-NPK_VNNI void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
-                    uint64_t* passing) {
+NPK_AVX3_DL void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
+                       uint64_t* passing) {
   size_t r = 0;
   for (; r + kTileRows <= rows.count; r += kTileRows) {
     tile<kQuery, kVectors, kTileRows>(rows, queries, r, dots);
@@ -126,14 +118,14 @@ NPK_VNNI void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queri
 
 /// Squares of 32 bytes, two to a lane: a lane stays below 2^31 up to kMostNarrowPanelDims.
 template <bool kSigned>
-NPK_VNNI_INLINE __m512i add_squares(__m512i sum, __m256i bytes) {
+NPK_AVX3_DL_INLINE __m512i add_squares(__m512i sum, __m256i bytes) {
   const __m512i wide = kSigned ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes);
   return _mm512_dpwssd_epi32(sum, wide, wide);
 }
 
 template <bool kSigned>
-NPK_VNNI void prepare_rows(const std::byte* rows, size_t count, size_t dims, uint8_t flip,
-                           std::byte* to, size_t step_bytes, float* squares) {
+NPK_AVX3_DL void prepare_rows(const std::byte* rows, size_t count, size_t dims, uint8_t flip,
+                              std::byte* to, size_t step_bytes, float* squares) {
   const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
   for (size_t r = 0; r < count; ++r, rows += dims, to += step_bytes) {
     __m512i sum0 = _mm512_setzero_si512();
@@ -158,18 +150,18 @@ void prepare_bytes(const std::byte* rows, size_t count, size_t dims, bool is_sig
 }
 
 /// Requires: count <= 16.
-NPK_VNNI_INLINE __m512 load_first_floats(const std::byte* from, size_t count) {
+NPK_AVX3_DL_INLINE __m512 load_first_floats(const std::byte* from, size_t count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((uint32_t{1} << count) - 1), from);
 }
 
 /// Elements j to j + 15 of `dims`, zeros behind the last one.
-NPK_VNNI_INLINE __m512 load_floats(const std::byte* row, size_t j, size_t dims) {
+NPK_AVX3_DL_INLINE __m512 load_floats(const std::byte* row, size_t j, size_t dims) {
   if (j >= dims) return _mm512_setzero_ps();
   const std::byte* from = row + j * sizeof(float);
   return dims - j < 16 ? load_first_floats(from, dims - j) : _mm512_loadu_ps(from);
 }
 
-NPK_VNNI_INLINE float square_norm(const std::byte* row, size_t dims) {
+NPK_AVX3_DL_INLINE float square_norm(const std::byte* row, size_t dims) {
   __m512 sum0 = _mm512_setzero_ps();
   __m512 sum1 = sum0;
   for (size_t j = 0; j < dims; j += 32) {
@@ -182,13 +174,13 @@ NPK_VNNI_INLINE float square_norm(const std::byte* row, size_t dims) {
 }
 
 /// What to multiply a row with so that its length is kInt16Length; 0 if there is no such number.
-NPK_VNNI_INLINE float int16_factor(float length) {
+NPK_AVX3_DL_INLINE float int16_factor(float length) {
   const float factor = kInt16Length / length;
   return factor > 0 && factor <= std::numeric_limits<float>::max() ? factor : 0.0f;
 }
 
 /// row[j] * factor, rounded.
-NPK_VNNI_INLINE void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
+NPK_AVX3_DL_INLINE void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
   // From 2^23 to 2^24 the last bit of a float32 is worth 1: its lower half is the int16.
   const __m512 magic = _mm512_set1_ps(0x1.8p23f);
   const __m512 factors = _mm512_set1_ps(factor);
@@ -204,8 +196,8 @@ NPK_VNNI_INLINE void scale_row(const std::byte* row, size_t dims, float factor, 
   }
 }
 
-NPK_VNNI void prepare_int16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                            size_t step_bytes, float* units, float* squares) {
+NPK_AVX3_DL void prepare_int16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
+                               size_t step_bytes, float* units, float* squares) {
   const size_t row_bytes = dims * sizeof(float);
   // In groups that stay in the first-level cache, so that no row waits for its root.
   const size_t group = 1 + kGroupBytes / (row_bytes + 1);
