@@ -1,10 +1,10 @@
 // Before-images: rows as they were before a replace, kept for the snapshots that were open then.
 //
 // The file STEM.GENERATION.before.N holds those of the commits of one log, whose first record is N.
-// Its records follow each other, each with a checksum that continues the one before it; a torn one
-// at the end, of a killed writer, is written over by the next. A row of a snapshot is its first
-// image of a later commit, or what is in the rows file if there is none. The file is volatile: it
-// is of no use without the snapshots, which end with their processes.
+// Its records follow each other, each with a checksum that continues the one before it; what is
+// behind the last one, zeros or a torn one of a killed writer, is written over by the next. A row
+// of a snapshot is its first image of a later commit, or what is in the rows file if there is none.
+// The file is volatile: it is of no use without the snapshots, which end with their processes.
 //
 // Thread safety: none; writers use theirs in the write turn, each snapshot guards its own.
 #ifndef NPK_CORE_STORE_BEFORE_IMAGES_H_
@@ -77,6 +77,7 @@ class BeforeImageWriter {
     uint64_t number = 0;            ///< The one that is about to be made.
     uint64_t log_first_record = 0;  ///< N.
     uint64_t newest_pin = 0;        ///< SnapshotPins::highest.
+    uint64_t images = 0;  ///< SharedPage::kImages, which grows by 1 behind save(), OK or not.
   };
   /// Saves the rows that the applications will replace, but for those that no snapshot can need
   /// because they were saved since the newest was taken. Errors: as of files; nothing need be
@@ -87,13 +88,18 @@ class BeforeImageWriter {
  private:
   struct Saved {
     std::unique_ptr<io::File> file;
+    bool is_read = false;  // Nobody has written behind `end`.
     BeforeImageReader end;
-    RowSet rows;  // Saved by commits after newest_pin_.
+    uint64_t room_bytes = 0;  // The file is at least so long: up to there it is written over.
+    RowSet rows;              // Saved by commits after newest_pin_.
   };
-  Status save_one(io::Env& env, const Transaction::Application& application, const Commit& commit);
+  static Status save_one(const Transaction::Application& application, uint64_t number,
+                         Saved& saved);
+  Status read_on(const Transaction::Application& application, Saved& saved) const;
 
   uint64_t log_first_record_ = 0;
   uint64_t newest_pin_ = 0;
+  uint64_t images_ = UINT64_MAX;        // Commit::images if nobody else saves until then.
   std::map<std::string, Saved> saved_;  // By path.
 };
 

@@ -172,11 +172,13 @@ Status StoreCore::save_before_images(const Transaction& transaction) {
   NPK_ASSIGN_OR_RETURN(const auto pins, SnapshotPins::find(*lock_file_));
   if (!pins) return {};
   page_->store(SharedPage::kMayHaveImages, 1);
-  NPK_RETURN_IF_ERROR(image_writer_.save(
+  const uint64_t images = page_->load(SharedPage::kImages);
+  const Status saved = image_writer_.save(
       *directory_.env, transaction.applications(),
-      {committed_.position.next_record, committed_.superblock.first_record, pins->highest}));
-  page_->store(SharedPage::kImages, page_->load(SharedPage::kImages) + 1);
-  return {};
+      {committed_.position.next_record, committed_.superblock.first_record, pins->highest, images});
+  // Also if that failed: some may be there, and somebody may have read them.
+  page_->store(SharedPage::kImages, images + 1);
+  return saved;
 }
 
 Status StoreCore::apply(std::span<const Record> records,

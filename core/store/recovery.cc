@@ -235,7 +235,8 @@ Result<bool> StoreCore::recover(bool page_is_valid) {
   if (must_checkpoint) page_->store(SharedPage::kMagicWord, 0);  // Until all is done.
   if (!page_is_valid && !is_new_) committed_.position.next_record += kRestartGap;
   page_->end_all_epochs();
-  if (!page_is_valid) page_->store(SharedPage::kImages, page_->load(SharedPage::kImages) + 1);
+  // A killed writer may have saved images, and not said so.
+  page_->store(SharedPage::kImages, page_->load(SharedPage::kImages) + 1);
   page_->store(SharedPage::kEndedKept, are_removed ? 0 : ended_kept);
   page_->store(SharedPage::kMayHaveImages, 1);
   page_->store(SharedPage::kStore, committed_.superblock.uuid_hash());

@@ -34,7 +34,7 @@ class SharedPage {
     kApplied = 6,  ///< Records below this number are applied to the rows.
     kWriting = 7,  ///< kBusy from before a commit's first byte in the log until it is published.
     kChange = 8,   ///< Grows with every commit and checkpoint.
-    kImages = 9,   ///< Grows when before-images of rows have been saved.
+    kImages = 9,   ///< Grows when before-images of rows were, or may have been, saved.
     kMayHaveImages = 10,  ///< 1: there may be files of before-images.
     kEndedKept = 11,    ///< Files of ended generations may be left that snapshots of commits below
                         ///< this number need; 0: none.

@@ -8,7 +8,6 @@
 #ifndef NPK_CORE_STORE_SNAPSHOT_PINS_H_
 #define NPK_CORE_STORE_SNAPSHOT_PINS_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -29,16 +28,15 @@ struct SnapshotPins {
   static Result<std::optional<SnapshotPins>> find(const io::File& lock_file) {
     NPK_ASSIGN_OR_RETURN(const auto any, lock_file.find_lock(kPendingByte, kEndByte));
     if (!any) return std::optional<SnapshotPins>();
-    NPK_ASSIGN_OR_RETURN(const auto pending, lock_file.find_lock(kPendingByte, kFirstByte));
-    if (pending) return std::optional(SnapshotPins{0, UINT64_MAX});
     // A snapshot that is opened or closed meanwhile makes no difference.
-    uint64_t low = std::max(*any, kFirstByte);
+    uint64_t low = *any;
     uint64_t high = low;
-    while (low > kFirstByte) {
-      NPK_ASSIGN_OR_RETURN(const auto lower, lock_file.find_lock(kFirstByte, low));
+    while (low > kPendingByte) {
+      NPK_ASSIGN_OR_RETURN(const auto lower, lock_file.find_lock(kPendingByte, low));
       if (!lower) break;
       low = *lower;
     }
+    if (low == kPendingByte) return std::optional(SnapshotPins{0, UINT64_MAX});
     while (true) {
       NPK_ASSIGN_OR_RETURN(const auto higher, lock_file.find_lock(high + 1, kEndByte));
       if (!higher) break;
