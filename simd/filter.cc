@@ -54,54 +54,58 @@ HWY_INLINE void load_two(const T* from, VF& first, VF& second) {
   }
 }
 
-/// Vectors whose lanes add up to the sums of row i; zeros behind the last row. Reads nothing behind
-/// `end`, where the block ends.
-template <typename T>
-HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRICT query,
-                        const T* end, VF& dot, VF& square) {
+/// Adds the products of two vectors of elements.
+HWY_INLINE void add_products(VF x0, VF x1, const float* HWY_RESTRICT query0,
+                             const float* HWY_RESTRICT query1, VF& dot0, VF& dot1, VF& square0,
+                             VF& square1) {
+  const DF d;
+  dot0 = hn::MulAdd(x0, hn::LoadU(d, query0), dot0);
+  dot1 = hn::MulAdd(x1, hn::LoadU(d, query1), dot1);
+  square0 = hn::MulAdd(x0, x0, square0);
+  square1 = hn::MulAdd(x1, x1, square1);
+}
+
+/// Vectors whose lanes add up to the sums of row i, or of the last one if there are no more. Reads
+/// nothing behind the last one.
+template <typename T, Access kAccess>
+HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRICT query, VF& dot,
+                        VF& square) {
   const DF d;
   const size_t lanes = hn::Lanes(d);
   const size_t dims = block.dims;
+  const size_t place = HWY_MIN(i, block.count - 1);
+  const auto* HWY_RESTRICT row = reinterpret_cast<const T*>(block.rows) +
+                                 (kAccess == Access::kList ? block.numbers[place] : place) * dims;
+  // Where the query's elements for the first vector and for the second lie.
+  const size_t apart = kIsBFloat16<T> ? padded_filter_dims(dims) / 2 : lanes;
+  const size_t step = kIsBFloat16<T> ? lanes : 2 * lanes;
   VF dot0 = hn::Zero(d);
   VF dot1 = dot0;
   VF square0 = dot0;
   VF square1 = dot0;
-  if (i < block.count) {
-    prefetch_scattered<T>(block, i);
-    const T* HWY_RESTRICT row = row_of<T>(block, i);
-    // Where the query's elements for the first vector and for the second lie.
-    const float* HWY_RESTRICT query0 = query;
-    const float* HWY_RESTRICT query1 =
-        query + (kIsBFloat16<T> ? padded_filter_dims(dims) / 2 : lanes);
-    const size_t step = kIsBFloat16<T> ? lanes : 2 * lanes;
-    VF x0, x1;
-    size_t j = 0;
-    for (; j + 2 * lanes <= dims; j += 2 * lanes, query0 += step, query1 += step) {
+  VF x0, x1;
+  size_t j = 0;
+  for (; j + 2 * lanes <= dims; j += 2 * lanes, query += step) {
+    if constexpr (kAccess == Access::kAskedSequence) {
       prefetch_elements(row + j, 2 * lanes, block.ahead);
-      load_two(row + j, x0, x1);
-      dot0 = hn::MulAdd(x0, hn::LoadU(d, query0), dot0);
-      square0 = hn::MulAdd(x0, x0, square0);
-      dot1 = hn::MulAdd(x1, hn::LoadU(d, query1), dot1);
-      square1 = hn::MulAdd(x1, x1, square1);
     }
-    if (j < dims) {
-      const size_t left = dims - j;
-      const T* last = row + j;
-      T copy[2 * kMaxLanes];
-      if (static_cast<size_t>(end - last) < 2 * lanes) {
-        std::memset(static_cast<void*>(copy), 0, sizeof(copy));
-        std::memcpy(static_cast<void*>(copy), last, left * sizeof(T));
-        last = copy;
-      }
-      load_two(last, x0, x1);
-      const size_t of_first = kIsBFloat16<T> ? (left + 1) / 2 : HWY_MIN(left, lanes);
-      x0 = hn::IfThenElseZero(hn::FirstN(d, of_first), x0);
-      x1 = hn::IfThenElseZero(hn::FirstN(d, left - of_first), x1);
-      dot0 = hn::MulAdd(x0, hn::LoadU(d, query0), dot0);
-      square0 = hn::MulAdd(x0, x0, square0);
-      dot1 = hn::MulAdd(x1, hn::LoadU(d, query1), dot1);
-      square1 = hn::MulAdd(x1, x1, square1);
+    load_two(row + j, x0, x1);
+    add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
+  }
+  if (j < dims) {
+    const size_t left = dims - j;
+    const T* last = row + j;
+    T copy[2 * kMaxLanes];
+    if (static_cast<size_t>(end_of<T>(block) - last) < 2 * lanes) {
+      std::memset(static_cast<void*>(copy), 0, sizeof(copy));
+      std::memcpy(static_cast<void*>(copy), last, left * sizeof(T));
+      last = copy;
     }
+    load_two(last, x0, x1);
+    const size_t of_first = kIsBFloat16<T> ? (left + 1) / 2 : HWY_MIN(left, lanes);
+    x0 = hn::IfThenElseZero(hn::FirstN(d, of_first), x0);
+    x1 = hn::IfThenElseZero(hn::FirstN(d, left - of_first), x1);
+    add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
   }
   dot = hn::Add(dot0, dot1);
   square = hn::Add(square0, square1);
@@ -143,33 +147,54 @@ HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
   return bytes[0] | uint64_t{bytes[1]} << 8;
 }
 
+/// Writes what add_lanes_of_four() makes of the four rows from `first` on.
+template <typename T, Access kAccess>
+HWY_INLINE void sum_four(const RowBlock& block, size_t first, const float* HWY_RESTRICT query,
+                         float* HWY_RESTRICT dots, float* HWY_RESTRICT squares) {
+  if constexpr (kAccess == Access::kList) {
+    for (size_t i = first; i < first + 4; ++i) prefetch_scattered<T>(block, i);
+  }
+  const DF d;
+  VF dot0, dot1, dot2, dot3, square0, square1, square2, square3;
+  sum_row<T, kAccess>(block, first, query, dot0, square0);
+  sum_row<T, kAccess>(block, first + 1, query, dot1, square1);
+  sum_row<T, kAccess>(block, first + 2, query, dot2, square2);
+  sum_row<T, kAccess>(block, first + 3, query, dot3, square3);
+  hn::Store(add_lanes_of_four(dot0, dot1, dot2, dot3), d, dots);
+  hn::Store(add_lanes_of_four(square0, square1, square2, square3), d, squares);
+}
+
+template <typename T, Access kAccess>
+void filter_rows(const float* query, const RowBlock& block, const FilterLine& line,
+                 uint64_t* passing) {
+  const size_t lanes = hn::Lanes(DF());
+  HWY_ALIGN float dots[kMaxLanes / 4 * kMaxLanes];
+  HWY_ALIGN float squares[kMaxLanes / 4 * kMaxLanes];
+  for (size_t first = 0; first < block.count; first += lanes) {
+    for (size_t r = 0; r < lanes; r += 4) {
+      const size_t at = r / 4 * lanes;
+      sum_four<T, kAccess>(block, first + r, query, dots + at, squares + at);
+    }
+    const uint64_t rejected =
+        rejected_bits(add_lanes_together(dots), add_lanes_together(squares), line);
+    const size_t count = HWY_MIN(block.count - first, lanes);
+    const uint64_t bits = ~rejected & ((uint64_t{1} << count) - 1);
+    if (first % 64 == 0) passing[first / 64] = 0;
+    passing[first / 64] |= bits << (first % 64);
+  }
+}
+
 template <typename T>
 void filter(const void* query_data, const RowBlock& block, const FilterLine& line,
             uint64_t* passing) {
   const auto* query = static_cast<const float*>(query_data);
-  const DF d;
-  const size_t lanes = hn::Lanes(d);
-  const T* const end = end_of<T>(block);
-  HWY_ALIGN float dots[kMaxLanes / 4 * kMaxLanes] = {};
-  HWY_ALIGN float squares[kMaxLanes / 4 * kMaxLanes] = {};
-  for (size_t first = 0; first < block.count; first += lanes) {
-    // Of the last rows, fewer than a vector has lanes, whatever was there before fills the rest.
-    const size_t count = HWY_MIN(block.count - first, lanes);
-    for (size_t r = 0; r < count; r += 4) {
-      VF dot0, dot1, dot2, dot3, square0, square1, square2, square3;
-      sum_row(block, first + r, query, end, dot0, square0);
-      sum_row(block, first + r + 1, query, end, dot1, square1);
-      sum_row(block, first + r + 2, query, end, dot2, square2);
-      sum_row(block, first + r + 3, query, end, dot3, square3);
-      const size_t at = r / 4 * lanes;
-      hn::Store(add_lanes_of_four(dot0, dot1, dot2, dot3), d, dots + at);
-      hn::Store(add_lanes_of_four(square0, square1, square2, square3), d, squares + at);
-    }
-    const uint64_t rejected =
-        rejected_bits(add_lanes_together(dots), add_lanes_together(squares), line);
-    const uint64_t bits = ~rejected & ((uint64_t{1} << count) - 1);
-    if (first % 64 == 0) passing[first / 64] = 0;
-    passing[first / 64] |= bits << (first % 64);
+  switch (access_of(block)) {
+    case Access::kSequence:
+      return filter_rows<T, Access::kSequence>(query, block, line, passing);
+    case Access::kAskedSequence:
+      return filter_rows<T, Access::kAskedSequence>(query, block, line, passing);
+    case Access::kList:
+      return filter_rows<T, Access::kList>(query, block, line, passing);
   }
 }
 

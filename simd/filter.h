@@ -43,6 +43,14 @@ constexpr size_t filter_query_place(RowType type, size_t dims, size_t j) {
   return type == RowType::kBFloat16 ? j % 2 * (padded_filter_dims(dims) / 2) + j / 2 : j;
 }
 
+/// How the rows of a block lie, and whether what follows is to be asked for: what the kernels of
+/// this family are compiled for, each way by itself.
+enum class Access : uint8_t { kSequence, kAskedSequence, kList };
+__attribute__((always_inline)) constexpr Access access_of(const RowBlock& block) {
+  if (block.numbers != nullptr) return Access::kList;
+  return block.ahead.far_bytes != 0 ? Access::kAskedSequence : Access::kSequence;
+}
+
 /// All in float32: dot product and squared length each add dims products, in any order, fused or
 /// not. Query: padded_filter_dims() float32, each at its filter_query_place().
 struct FilterKernels {

@@ -60,9 +60,6 @@ struct Bits {
   NPK_AVX3_DL_INLINE static void finish(__m512i& /*square*/, __m512i /*sum*/) {}
 };
 
-/// How the rows of a block lie, and whether what follows is to be asked for.
-enum class Access : uint8_t { kSequence, kAskedSequence, kList };
-
 /// The lanes of row i, or of the last one if there are no more.
 template <typename Elements, Access kAccess>
 NPK_AVX3_DL_INLINE void sum_row(const RowBlock& block, size_t i, const std::byte* query,
@@ -143,10 +140,14 @@ NPK_AVX3_DL void filter_rows(const void* query_data, const RowBlock& block, cons
 
 template <typename Elements>
 void filter(const void* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
-  const auto rows = block.numbers != nullptr     ? filter_rows<Elements, Access::kList>
-                    : block.ahead.far_bytes != 0 ? filter_rows<Elements, Access::kAskedSequence>
-                                                 : filter_rows<Elements, Access::kSequence>;
-  rows(query, block, line, passing);
+  switch (access_of(block)) {
+    case Access::kSequence:
+      return filter_rows<Elements, Access::kSequence>(query, block, line, passing);
+    case Access::kAskedSequence:
+      return filter_rows<Elements, Access::kAskedSequence>(query, block, line, passing);
+    case Access::kList:
+      return filter_rows<Elements, Access::kList>(query, block, line, passing);
+  }
 }
 
 template <bool kSignedRow>
