@@ -19,8 +19,11 @@ constexpr uint64_t kBytesPerThread = 4u << 20;
 // Rows that are copied together; must fit the second-level cache.
 constexpr uint64_t kGatherBytes = 128u << 10;
 
-constexpr std::array<uint64_t, kBlockRows / 64> kAllWords = {~uint64_t{0}, ~uint64_t{0},
-                                                             ~uint64_t{0}, ~uint64_t{0}};
+constexpr auto kAllWords = [] {
+  std::array<uint64_t, kMostBlockRows / 64> words{};
+  words.fill(~uint64_t{0});
+  return words;
+}();
 
 /// Tells the caller how far the scan is and stops it if it is to be.
 class Control {
@@ -51,9 +54,10 @@ class Control {
 /// One thread's way through its chunks.
 class Walker {
  public:
-  Walker(const RowSource& rows, BlockSink& sink) : rows_(rows), given_(rows), sink_(sink) {
+  Walker(const RowSource& rows, BlockSink& sink)
+      : rows_(rows), given_(rows), sink_(sink), block_rows_(sink.block_rows()) {
     const uint64_t fit = kGatherBytes / std::max<uint64_t>(1, rows.block_row_bytes());
-    gather_rows_ = std::clamp<uint64_t>(fit, 1, kBlockRows);
+    gather_rows_ = std::clamp<uint64_t>(fit, 1, block_rows_);
     if (is_list()) upcoming_rows_ = simd::scattered_rows(rows.block_row_bytes());
   }
 
@@ -65,8 +69,8 @@ class Walker {
         rows_ = given_.moved(chunk.copy, chunk.begin);
       }
       stays_ = chunk.copy == nullptr && given_.is_direct();
-      for (uint64_t row = chunk.begin; row < chunk.end; row += kBlockRows) {
-        const uint64_t end = std::min(row + kBlockRows, chunk.end);
+      for (uint64_t row = chunk.begin; row < chunk.end; row += block_rows_) {
+        const uint64_t end = std::min(row + block_rows_, chunk.end);
         next_ = rows_.address(end);
         take_block(row, end);
       }
@@ -87,7 +91,7 @@ class Walker {
       stats_.scored_rows += count;
       return give(begin, count, kAllWords);
     }
-    std::array<uint64_t, kBlockRows / 64> words{};
+    std::array<uint64_t, kMostBlockRows / 64> words{};
     rows_.selection()->selected_words(begin, end, words.data());
     size_t selected = 0;
     for (const uint64_t word : words) selected += static_cast<size_t>(std::popcount(word));
@@ -142,8 +146,9 @@ class Walker {
   RowSource rows_;  // Where they are: as given, or copies of them.
   const RowSource& given_;
   BlockSink& sink_;
+  uint64_t block_rows_;
   std::vector<std::byte> buffer_;
-  std::array<uint64_t, kBlockRows + simd::kMostScatteredRows> gathered_;
+  std::array<uint64_t, kMostBlockRows + simd::kMostScatteredRows> gathered_;
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
   size_t upcoming_rows_ = 0;  // So many are held back, for their memory to be asked for.

@@ -1,10 +1,10 @@
 // The scan: hands the selected rows of a source to one sink per thread, in blocks.
 //
 // 1. A thread takes a chunk from a shared queue, so that a slow thread takes fewer.
-// 2. Of each block of 256 rows it asks which are selected. None: nothing is read. Nearly all: the
+// 2. Of each block of rows it asks which are selected. None: nothing is read. Nearly all: the
 //    block goes to the sink where it lies, with the words that say which count. Else their numbers
-//    are kept, and once 256 rows are together they go to the sink as a list, or copied back to back
-//    if the sink does not take lists.
+//    are kept, and once a block of them is together they go to the sink as a list, or copied back
+//    to back if the sink does not take lists.
 // 3. Rows reach a sink in ascending order.
 //
 // Thread safety: as many scans at once as there are callers.
@@ -23,9 +23,10 @@
 namespace npk::internal {
 
 inline constexpr size_t kBlockRows = 256;
+inline constexpr size_t kMostBlockRows = 1024;
 
-/// At most kBlockRows rows of the source's row_type(): back to back, or, in a list, row i at
-/// rows + numbers[i] * row_bytes.
+/// At most as many rows as the sink takes of the source's row_type(): back to back, or, in a list,
+/// row i at rows + numbers[i] * row_bytes.
 struct SelectedBlock {
   const std::byte* rows = nullptr;
   size_t count = 0;
@@ -55,6 +56,8 @@ class BlockSink {
   virtual ~BlockSink() = default;
   virtual void take(const SelectedBlock& block) = 0;
   [[nodiscard]] virtual bool takes_lists() const { return false; }
+  /// How many rows it takes at once: a multiple of kBlockRows, at most kMostBlockRows.
+  [[nodiscard]] virtual size_t block_rows() const { return kBlockRows; }
 };
 
 /// Threads for these rows: `wanted`, or if that is 0 as many as are worth it, at most one for each

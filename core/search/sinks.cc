@@ -37,16 +37,16 @@ void FilterSink::take(const SelectedBlock& block) {
 void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
   // Where the filter rejects too little (ties everywhere, distances far below the lengths) it is
   // left out for a while.
-  constexpr size_t kMostPassing = kBlockRows / 4;
+  const size_t most_passing = std::max(kBlockRows, block.count) / 4;
   constexpr uint32_t kBlocksWithout = 15;
-  std::array<uint64_t, kBlockRows / 64> words;
+  std::array<uint64_t, kMostBlockRows / 64> words;
   const uint64_t* list = block.is_list ? block.numbers.numbers : nullptr;
   filter_.run(query, collectors_[query].strict_bound(), block, words.data());
-  std::array<uint64_t, kMostPassing> passing;
+  std::array<uint64_t, kMostBlockRows / 4> passing;
   size_t count = 0;
   for (size_t w = 0; w * 64 < block.count; ++w) {
     for (uint64_t bits = words[w] & block.words[w]; bits != 0; bits &= bits - 1) {
-      if (count == kMostPassing) {
+      if (count == most_passing) {
         blocks_without_[query] = kBlocksWithout;
         return take_for(query, block);
       }
