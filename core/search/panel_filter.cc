@@ -16,8 +16,9 @@ constexpr size_t kFewestQueries = 4;
 constexpr size_t kQuadEnd = 24;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
-// From so many queries on it is quicker to round the rows to int16.
+// From so many queries and dimensions on it is quicker to round the rows to int16.
 constexpr size_t kFewestInt16Queries = 9;
+constexpr size_t kFewestInt16Dims = 24;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Of the next panel, if there are so many vectors of queries left: two panels of two are quicker
@@ -90,7 +91,8 @@ void PanelFilter::choose_items(std::span<const Plan> plans) {
     items_ = Items::kBytes;
     const bool is_signed_row = row_type_ == simd::RowType::kInt8;
     flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
-  } else if (plans.size() >= kFewestInt16Queries && dims_ <= simd::kMostInt16PanelDims) {
+  } else if (plans.size() >= kFewestInt16Queries && dims_ >= kFewestInt16Dims &&
+             dims_ <= simd::kMostInt16PanelDims) {
     items_ = Items::kInt16;
     // An element is within half a unit, and some roundings of float32.
     const double rows = 0.51 * std::sqrt(dims_) / static_cast<double>(simd::kInt16Length);
