@@ -3,8 +3,8 @@
 # something, and each of these fails once.
 #
 # Killed or refused, there is no store or a whole one; what a killed import leaves beside its place
-# is removed by the next one there; and no failed sync leaves a store behind. Ends with code 77, and
-# says so, where ptrace is forbidden.
+# is removed by the next one there, but not what a living one has; and no failed sync leaves a store
+# behind. Ends with code 77, and says so, where ptrace is forbidden.
 set -euo pipefail
 npk=$(realpath "$1")
 work=$(mktemp -d "${TMPDIR:-/tmp}/npk-crash-XXXXXX")
@@ -66,5 +66,22 @@ while read -r name ordinal; do
   fi
   [[ -z $(find . -name '.npk-*') ]] || say "$name $ordinal failed, and it was not cleared away"
 done <<<"$stops"
+
+# An import that is still at work keeps what it has; an export that was killed leaves nothing either.
+rm -rf ./*
+{ strace -f -qq -o /dev/null -e inject=rename:delay_enter=1000000:when=1 "${import[@]}"; } 2>/dev/null &
+for ((i = 0; i < 500; ++i)); do
+  if compgen -G '.npk-*/STORE.tmp' >../said; then break; fi
+  sleep 0.01
+done
+"$npk" import ../b.txt other.npk >../said 2>&1
+[[ -n $(find . -name '.npk-*') ]] || say "taken away from an import that is at work"
+wait $! || say "disturbed while it was at work"
+is_whole || say "disturbed while it was at work, and there is no whole store"
+kill_export=(strace -f -qq -o /dev/null -e inject=rename:signal=KILL:when=1)
+{ "${kill_export[@]}" "$npk" export s.npk a killed.npy >../said 2>&1; } 2>/dev/null || true
+[[ -n $(find . -name '.npk-*') ]] || say "an export was not killed"
+"$npk" export s.npk a next.npy >../said 2>&1
+[[ -z $(find . -name '.npk-*') ]] || say "what a killed export left was not cleared away"
 echo "NPK_COUNT exact kills $count"
 ((failed == 0 && count > 50))
