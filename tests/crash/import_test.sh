@@ -67,9 +67,10 @@ while read -r name ordinal; do
   [[ -z $(find . -name '.npk-*') ]] || say "$name $ordinal failed, and it was not cleared away"
 done <<<"$stops"
 
-# An import that is still at work keeps what it has; an export that was killed leaves nothing either.
+# An import that is still at work keeps what it has; what a killed export left is removed, too.
 rm -rf ./*
-{ strace -f -qq -o /dev/null -e inject=rename:delay_enter=1000000:when=1 "${import[@]}"; } 2>/dev/null &
+slowly=(strace -f -qq -o /dev/null -e inject=rename:delay_enter=1000000:when=1)
+{ "${slowly[@]}" "${import[@]}"; } 2>/dev/null &
 for ((i = 0; i < 500; ++i)); do
   if compgen -G '.npk-*/STORE.tmp' >../said; then break; fi
   sleep 0.01
