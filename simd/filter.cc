@@ -1,8 +1,8 @@
 // The filter kernels for every target: simd/filter.h.
 //
-// Rows are walked one after the other, as in simd/scan.cc. The lanes of four rows are added up
-// together, and those of as many rows as a vector has lanes through a small buffer: one addition
-// for each vector instead of one for each halving of it.
+// Rows are walked one after the other, as in simd/scan.cc. The lanes of as many rows as a vector
+// has lanes are added up together: one addition for each vector instead of one for each halving of
+// it.
 #include <cstring>
 #include <type_traits>
 
@@ -121,19 +121,12 @@ HWY_INLINE VF add_lanes_of_four(VF a, VF b, VF c, VF d) {
   return add_neighbours(add_neighbours(a, b), add_neighbours(c, d));
 }
 
-/// From what add_lanes_of_four() made of as many rows as a vector has lanes to their sums. The
-/// vectors are overwritten.
-HWY_INLINE VF add_lanes_together(float* HWY_RESTRICT vectors) {
-  const DF d;
-  const size_t lanes = hn::Lanes(d);
-  for (size_t count = lanes / 4; count > 1; count /= 2) {
-    for (size_t i = 0; i < count; i += 2) {
-      const VF a = hn::Load(d, vectors + i * lanes);
-      const VF b = hn::Load(d, vectors + (i + 1) * lanes);
-      hn::Store(add_neighbours(a, b), d, vectors + i / 2 * lanes);
-    }
-  }
-  return hn::Load(d, vectors);
+/// From what add_lanes_of_four() made of as many rows as a vector has lanes to their sums. A vector
+/// of four lanes has them already, and one of eight is made of two.
+HWY_INLINE VF add_lanes_of_all(VF a, VF b, VF c, VF d) {
+  if (hn::Lanes(DF()) == 4) return a;
+  if (hn::Lanes(DF()) == 8) return add_neighbours(a, b);
+  return add_lanes_of_four(a, b, c, d);
 }
 
 HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
@@ -147,36 +140,39 @@ HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
   return bytes[0] | uint64_t{bytes[1]} << 8;
 }
 
-/// Writes what add_lanes_of_four() makes of the four rows from `first` on.
+/// Those of four rows from `first` on, as add_lanes_of_four() leaves them.
 template <typename T, Access kAccess>
 HWY_INLINE void sum_four(const RowBlock& block, size_t first, const float* HWY_RESTRICT query,
-                         float* HWY_RESTRICT dots, float* HWY_RESTRICT squares) {
+                         VF& dots, VF& squares) {
   if constexpr (kAccess == Access::kList) {
     for (size_t i = first; i < first + 4; ++i) prefetch_scattered<T>(block, i);
   }
-  const DF d;
   VF dot0, dot1, dot2, dot3, square0, square1, square2, square3;
   sum_row<T, kAccess>(block, first, query, dot0, square0);
   sum_row<T, kAccess>(block, first + 1, query, dot1, square1);
   sum_row<T, kAccess>(block, first + 2, query, dot2, square2);
   sum_row<T, kAccess>(block, first + 3, query, dot3, square3);
-  hn::Store(add_lanes_of_four(dot0, dot1, dot2, dot3), d, dots);
-  hn::Store(add_lanes_of_four(square0, square1, square2, square3), d, squares);
+  dots = add_lanes_of_four(dot0, dot1, dot2, dot3);
+  squares = add_lanes_of_four(square0, square1, square2, square3);
 }
 
 template <typename T, Access kAccess>
 void filter_rows(const float* query, const RowBlock& block, const FilterLine& line,
                  uint64_t* passing) {
   const size_t lanes = hn::Lanes(DF());
-  HWY_ALIGN float dots[kMaxLanes / 4 * kMaxLanes];
-  HWY_ALIGN float squares[kMaxLanes / 4 * kMaxLanes];
+  const VF zero = hn::Zero(DF());
   for (size_t first = 0; first < block.count; first += lanes) {
-    for (size_t r = 0; r < lanes; r += 4) {
-      const size_t at = r / 4 * lanes;
-      sum_four<T, kAccess>(block, first + r, query, dots + at, squares + at);
+    VF dot0 = zero, dot1 = zero, dot2 = zero, dot3 = zero;
+    VF square0 = zero, square1 = zero, square2 = zero, square3 = zero;
+    sum_four<T, kAccess>(block, first, query, dot0, square0);
+    if (lanes > 4) sum_four<T, kAccess>(block, first + 4, query, dot1, square1);
+    if (lanes > 8) {
+      sum_four<T, kAccess>(block, first + 8, query, dot2, square2);
+      sum_four<T, kAccess>(block, first + 12, query, dot3, square3);
     }
     const uint64_t rejected =
-        rejected_bits(add_lanes_together(dots), add_lanes_together(squares), line);
+        rejected_bits(add_lanes_of_all(dot0, dot1, dot2, dot3),
+                      add_lanes_of_all(square0, square1, square2, square3), line);
     const size_t count = HWY_MIN(block.count - first, lanes);
     const uint64_t bits = ~rejected & ((uint64_t{1} << count) - 1);
     if (first % 64 == 0) passing[first / 64] = 0;

@@ -4,7 +4,7 @@
 // time for while the memory delivers them. So all but a few rows are rejected by a float32 dot
 // product, which is compared with a bound that the caller has lowered by a rigorous margin for the
 // rounding in here (core/search/margin.h); what passes is then scored canonically. Of bytes and
-// bits the dot product is an integer, and what is saved are roots and divisions.
+// bits the dot product is an integer, and what is saved is to make scores of integers.
 #ifndef NPK_SIMD_FILTER_H_
 #define NPK_SIMD_FILTER_H_
 

@@ -53,7 +53,7 @@ std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans,
 std::optional<Margin> Margin::of_bits(std::span<const Plan> plans) {
   if (!have_norms(plans)) return {};
   Margin margin;
-  margin.family_ = KernelFamily::kJaccard;
+  margin.family_ = plans.front().family();
   return margin;
 }
 
@@ -75,6 +75,9 @@ Margin::Line Margin::line(double query_norm, double bound) const {
       return {to_float(margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_), half_};
     case KernelFamily::kJaccard:
       return jaccard_line(query_norm, bound);
+    case KernelFamily::kHamming:
+      // |row| + |query| - 2 both < bound. Roundings of counts below 2^24 come to less than a half.
+      return {0, to_float((query_norm * query_norm - bound) / 2 - 0.5), 0.5f};
     default: {
       // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
       const double norm_squared = query_norm * query_norm;

@@ -25,8 +25,8 @@ class Margin {
   /// product, relative to the product of the norms.
   static std::optional<Margin> create(size_t dims, std::span<const Plan> plans,
                                       double element_error = 0);
-  /// Of plans for jaccard, whose dot products and squared lengths are counts of bits, rounded to
-  /// float32 once. Nothing if a query has no bits.
+  /// Of plans for hamming or jaccard, whose dot products and squared lengths are counts of bits,
+  /// rounded to float32 once. Nothing if a query has no bits.
   static std::optional<Margin> of_bits(std::span<const Plan> plans);
 
   /// A row of length X may be rejected if the float32 dot product is below

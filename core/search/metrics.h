@@ -13,6 +13,10 @@ namespace npk::internal {
 enum class KernelFamily : uint8_t { kCosine, kDot, kL2, kL2Sq, kHamming, kJaccard, kKl, kJs };
 
 KernelFamily kernel_family(Metric metric) noexcept;
+/// Whether it compares packed bits.
+constexpr bool is_bit_family(KernelFamily family) noexcept {
+  return family == KernelFamily::kHamming || family == KernelFamily::kJaccard;
+}
 Direction direction_of(Metric metric) noexcept;
 /// OK if this version searches rows of `dtype` with `metric`. Errors: InvalidArgument that names
 /// the element types the metric takes and the metrics the element type has.

@@ -9,10 +9,6 @@
 namespace npk::internal {
 namespace {
 
-bool is_bit_family(KernelFamily family) noexcept {
-  return family == KernelFamily::kHamming || family == KernelFamily::kJaccard;
-}
-
 Status check_query_shape(const RowSource& rows, const ArrayView& query) {
   NPK_RETURN_IF_ERROR(query.check());
   const Shape& shape = query.shape();

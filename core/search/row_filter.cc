@@ -5,12 +5,11 @@
 namespace npk::internal {
 namespace {
 
-/// Null: none. Dot products and hamming distances of integers are scores already.
+/// Null: none.
 simd::FilterFn integer_kernel(const RowSource& rows, KernelFamily family) {
   const simd::IntegerFilterKernels* kernels = simd::integer_filter_kernels(simd::target());
   if (kernels == nullptr || rows.dims() > simd::kMostInt32Dims) return nullptr;
-  if (family == KernelFamily::kJaccard) return kernels->of_bits;
-  if (family == KernelFamily::kDot || family == KernelFamily::kHamming) return nullptr;
+  if (is_bit_family(family)) return kernels->of_bits;
   return rows.dtype() == DType::kInt8 ? kernels->of_int8 : kernels->of_uint8;
 }
 
@@ -18,7 +17,7 @@ simd::FilterFn integer_kernel(const RowSource& rows, KernelFamily family) {
 
 std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<const Plan> plans) {
   const KernelFamily family = plans.front().family();
-  const bool is_bits = family == KernelFamily::kJaccard;
+  const bool is_bits = is_bit_family(family);
   const bool is_integer = is_bits || !plans.front().query().narrow.empty();
   const auto& kernels = simd::filter_kernels(simd::target());
   const simd::FilterFn kernel = is_integer ? integer_kernel(rows, family)

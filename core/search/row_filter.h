@@ -1,9 +1,9 @@
 // RowFilter: which rows of a block may be among the best of one query, found out in float32.
 //
 // For elements of up to 32 bits, which a core does not widen to float64 as fast as the memory or a
-// cache delivers them, and for scores of bytes and bits that take a root or a division. Only
-// rejects: a row that is rejected is certainly not better than the bound given. What remains is to
-// be scored canonically.
+// cache delivers them, and for bytes and bits, whose sums it does not turn into scores as fast.
+// Only rejects: a row that is rejected is certainly not better than the bound given. What remains
+// is to be scored canonically.
 //
 // Thread safety: immutable.
 #ifndef NPK_CORE_SEARCH_ROW_FILTER_H_

@@ -109,26 +109,25 @@ TEST(RowFilter, LeavesTheDistancesOfSetsOfBits) {
     for (const uint64_t density : {1u, 30u, 128u, 255u}) {
       Array base = random_rows(DType::kUint8, 1'000, dims, Content::kNormal, random);
       for (uint8_t& byte : base.mutable_as<uint8_t>()) {
+        byte = 0;
         for (int bit = 0; bit < 8; ++bit) {
-          const bool is_set = random() % 256 < density;
-          byte = static_cast<uint8_t>((byte & ~(1 << bit)) | (is_set ? 1 << bit : 0));
+          if (random() % 256 < density) byte = static_cast<uint8_t>(byte | 1 << bit);
         }
       }
       const ArrayView query = base.view().slice_rows(7, 8);
-      TopK all = reference_top_k(base, query, Metric::kJaccard, 1'000);
-      for (const size_t last : {0u, 3u, 40u, 700u}) {
-        for (const double toward : {-1.0, 0.0, 2.0}) {
-          const double distance =
-              toward == 0 ? all.scores[last] : std::nextafter(all.scores[last], toward);
-          TopK want = all;
-          const auto kept = std::count_if(all.scores.begin(), all.scores.end(),
-                                          [&](double score) { return score <= distance; });
-          want.scores.resize(static_cast<size_t>(kept));
-          want.rows.resize(static_cast<size_t>(kept));
-          expect_everywhere(
-              base, query,
-              {.metric = Metric::kJaccard, .k = 1'000, .max_distance = distance, .threads = 1},
-              want);
+      for (const Metric metric : {Metric::kJaccard, Metric::kHamming}) {
+        const TopK all = reference_top_k(base, query, metric, 1'000);
+        for (const size_t last : {0u, 3u, 40u, 700u}) {
+          for (const double toward : {-1.0, all.scores[last], 1e9}) {
+            const double distance = std::nextafter(all.scores[last], toward);
+            const auto kept = std::upper_bound(all.scores.begin(), all.scores.end(), distance);
+            TopK want = all;
+            want.scores.resize(static_cast<size_t>(kept - all.scores.begin()));
+            want.rows.resize(want.scores.size());
+            SearchOptions options = {.metric = metric, .k = 1'000, .threads = 1};
+            options.max_distance = distance;
+            expect_everywhere(base, query, options, want);
+          }
         }
       }
     }
