@@ -25,29 +25,28 @@ TEST(LyingBitmap, RunsThatNameAThousandMillionRowsTakeNoMemoryForEach) {
 // Those of which a byte asks for the most memory: one row in each block of 65,536, a run that is
 // nearly all of it, and the fewest runs that are kept as bits.
 TEST(LyingBitmap, ManyBlocksOfFewBytesStayInBounds) {
-  constexpr size_t kInputBytes = 3u << 20;
   using internal::kContainerRows;
-  const auto expect_in_bounds = [&](uint64_t most_bytes, const auto& add_block) {
+  const auto expect_in_bounds = [](size_t input_bytes, uint64_t most_bytes, const auto& add_block) {
     internal::RoaringEncoder encoder;
-    const uint64_t blocks = kInputBytes / most_bytes;
+    const uint64_t blocks = input_bytes / most_bytes;
     for (uint64_t block = 0; block < blocks; ++block) {
       internal::RowBits bits{};
       add_block(block, bits);
       encoder.add_container(block * kContainerRows, internal::runs_of(bits));
     }
     const Input bitmap = std::move(encoder).finish();
-    EXPECT_GT(bitmap.size(), kInputBytes * 4 / 5);
+    EXPECT_GT(bitmap.size(), input_bytes * 4 / 5);
     const HeapPeak peak;
     NPK_ASSERT_OK_AND_ASSIGN(const auto deleted,
                              internal::DeletedRows::decode(bitmap, blocks * kContainerRows));
     EXPECT_TRUE(deleted->encode() == bitmap);
     EXPECT_LE(peak.bytes(), 2 * bitmap.size() + kFreeBytes);
   };
-  expect_in_bounds(10, [](uint64_t block, auto& bits) { bits[block % 1'000] = 16; });
-  expect_in_bounds(14, [](uint64_t block, auto& bits) {
+  expect_in_bounds(3u << 20, 10, [](uint64_t block, auto& bits) { bits[block % 1'000] = 16; });
+  expect_in_bounds(1u << 20, 14, [](uint64_t block, auto& bits) {
     internal::set_bits(bits.data(), block % 7, kContainerRows - 1 - block % 1'000);
   });
-  expect_in_bounds(1'034, [](uint64_t, auto& bits) {
+  expect_in_bounds(1u << 20, 1'034, [](uint64_t, auto& bits) {
     for (size_t word = 0; word < 512; ++word) bits[word] = word == 7 ? 5 : 1;
   });
 }
