@@ -285,6 +285,14 @@ Result<Loaded> load(const Directory& directory, const LoadOptions& options) {
       NPK_RETURN_IF_ERROR(replay(directory, options, loaded));
     }
   }
+  // No number is used twice, whatever STORE says of where its log begins: a change with that of a
+  // sidecar would be taken for what the sidecar has.
+  if (committed.position.offset_bytes == 0) {
+    for (const auto& [stem, sidecar] : committed.sidecars) {
+      committed.position.next_record =
+          std::max(committed.position.next_record, sidecar.last_record + 1);
+    }
+  }
   if (!committed.unknown.empty()) {
     return Status::corruption(concat("the log speaks of an array (number ",
                                      *committed.unknown.begin(),
