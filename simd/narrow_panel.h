@@ -21,9 +21,6 @@
 
 namespace npk::simd {
 
-/// With more dimensions a sum of products of bytes may not fit 32 bits:
-/// 65,025 · kMostBytePanelDims < 2^31.
-inline constexpr size_t kMostBytePanelDims = 32'768;
 inline constexpr size_t kNarrowPanelLanes = 16;  // Queries of one vector.
 inline constexpr size_t kNarrowWordBytes = 4;    // What a lane takes in one step.
 inline constexpr float kInt16Length = 32'000;
@@ -62,8 +59,9 @@ using NarrowPanelFn = void (*)(const NarrowPanelRows& rows, const NarrowPanelQue
 using NarrowPanelFns = NarrowPanelFn[kMaxPanelVectors];
 
 struct NarrowPanelKernels {
-  NarrowPanelFns of_int8;   // Queries of int8, rows of bytes.
-  NarrowPanelFns of_uint8;  // Queries of uint8, rows of bytes.
+  // Rows of bytes, at most kMostInt32Dims.
+  NarrowPanelFns of_int8;   // Queries of int8.
+  NarrowPanelFns of_uint8;  // Queries of uint8.
   /// Copies rows back to back to rows `step_bytes` apart, xor `flip` (0 or 0x80), with zeros, xor
   /// `flip`, behind each. squares[i]: the sum of the squares of row i, rounded to nearest.
   /// Requires: step_bytes is a multiple of 64, at least dims.

@@ -116,7 +116,7 @@ NPK_AVX3_DL void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& qu
   }
 }
 
-/// Squares of 32 bytes, two to a lane: a lane stays below 2^31 up to kMostNarrowPanelDims.
+/// Squares of 32 bytes, two to a lane: a lane stays below 2^31 up to kMostInt32Dims.
 template <bool kSigned>
 NPK_AVX3_DL_INLINE __m512i add_squares(__m512i sum, __m256i bytes) {
   const __m512i wide = kSigned ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes);
@@ -138,7 +138,7 @@ NPK_AVX3_DL void prepare_rows(const std::byte* rows, size_t count, size_t dims, 
       sum1 = add_squares<kSigned>(sum1, _mm512_extracti64x4_epi64(bytes, 1));
       _mm512_storeu_si512(to + j, _mm512_xor_si512(bytes, flips));
     }
-    // All lanes together stay below 2^31: see kMostNarrowPanelDims.
+    // All lanes together stay below 2^31: see kMostInt32Dims.
     squares[r] = static_cast<float>(_mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1)));
   }
 }

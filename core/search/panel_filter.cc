@@ -27,37 +27,33 @@ size_t vectors_of_next(size_t left) noexcept {
   return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
 }
 
-/// A query of length kInt16Length, rounded, and of what it is a multiple.
-struct Int16Query {
-  std::vector<int16_t> values;
-  double unit;
+}  // namespace
+
+/// Queries of length kInt16Length, rounded.
+struct PanelFilter::Int16Queries {
+  std::vector<std::vector<int16_t>> values;
+  std::vector<double> units;  // What each is a multiple of.
+  double error = 0;           // How far they lie from the queries, relative to those: the furthest.
 };
 
-Int16Query to_int16(const PreparedQuery& query, size_t dims) {
-  Int16Query rounded = {{}, query.norm / static_cast<double>(simd::kInt16Length)};
-  rounded.values.reserve(dims);
-  for (size_t j = 0; j < dims; ++j) {
-    rounded.values.push_back(static_cast<int16_t>(std::lrint(query.wide[j] / rounded.unit)));
+PanelFilter::Int16Queries PanelFilter::to_int16(std::span<const Plan> plans, size_t dims) {
+  Int16Queries rounded;
+  for (const Plan& plan : plans) {
+    const PreparedQuery& query = plan.query();
+    const double unit = query.norm / static_cast<double>(simd::kInt16Length);
+    std::vector<int16_t>& values = rounded.values.emplace_back();
+    values.reserve(dims);
+    double sum = 0;
+    for (size_t j = 0; j < dims; ++j) {
+      values.push_back(static_cast<int16_t>(std::lrint(query.wide[j] / unit)));
+      const double error = query.wide[j] - values[j] * unit;
+      sum += error * error;
+    }
+    rounded.units.push_back(unit);
+    rounded.error = std::max(rounded.error, std::sqrt(sum) / query.norm * (1 + 1e-9));
   }
   return rounded;
 }
-
-/// How far queries lie from what they are as int16, relative to their lengths: the furthest.
-double int16_error(std::span<const Plan> plans, size_t dims) {
-  double most = 0;
-  for (const Plan& plan : plans) {
-    const Int16Query rounded = to_int16(plan.query(), dims);
-    double sum = 0;
-    for (size_t j = 0; j < dims; ++j) {
-      const double error = plan.query().wide[j] - rounded.values[j] * rounded.unit;
-      sum += error * error;
-    }
-    most = std::max(most, std::sqrt(sum) / plan.query().norm);
-  }
-  return most * (1 + 1e-9);
-}
-
-}  // namespace
 
 std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<const Plan> plans) {
   if (plans.size() < kFewestQueries) return {};
@@ -69,12 +65,14 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   filter.dims_ = rows.dims();
   filter.row_bytes_ = rows.block_row_bytes();
   for (const Plan& plan : plans) filter.norms_.push_back(plan.query().norm);
-  filter.choose_items(plans);
+  Int16Queries rounded;
+  filter.choose_items(plans, rounded);
   const bool is_rounded = filter.items_ == Items::kInt16;
   for (size_t q = 0; q < plans.size(); q += filter.panels_.back().count) {
     const bool is_float =
         filter.items_ == Items::kFloat32 || (is_rounded && plans.size() - q <= simd::kQuadQueries);
-    filter.panels_.push_back(is_float ? filter.pack_floats(plans, q) : filter.pack_words(plans, q));
+    filter.panels_.push_back(is_float ? filter.pack_floats(plans, q)
+                                      : filter.pack_words(plans, rounded, q));
   }
   for (size_t q = 0; is_rounded && q < plans.size(); q += filter.exact_panels_.back().count) {
     filter.exact_panels_.push_back(filter.pack_floats(plans, q));
@@ -82,21 +80,22 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   return filter;
 }
 
-void PanelFilter::choose_items(std::span<const Plan> plans) {
+void PanelFilter::choose_items(std::span<const Plan> plans, Int16Queries& rounded) {
   narrow_kernels_ = simd::narrow_panel_kernels(simd::target());
   if (narrow_kernels_ == nullptr) return;
   const PreparedQuery& query = plans.front().query();
   if (!query.narrow.empty()) {
-    if (dims_ > simd::kMostBytePanelDims) return;
+    if (dims_ > simd::kMostInt32Dims) return;
     items_ = Items::kBytes;
     const bool is_signed_row = row_type_ == simd::RowType::kInt8;
     flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
   } else if (plans.size() >= kFewestInt16Queries && dims_ >= kFewestInt16Dims &&
              dims_ <= simd::kMostInt16PanelDims) {
     items_ = Items::kInt16;
+    rounded = to_int16(plans, dims_);
     // An element is within half a unit, and some roundings of float32.
     const double rows = 0.51 * std::sqrt(dims_) / static_cast<double>(simd::kInt16Length);
-    narrow_margin_ = *Margin::create(dims_, plans, rows + (1 + rows) * int16_error(plans, dims_));
+    narrow_margin_ = *Margin::create(dims_, plans, rows + (1 + rows) * rounded.error);
   }
 }
 
@@ -132,7 +131,8 @@ PanelFilter::Panel PanelFilter::pack_floats(std::span<const Plan> plans, size_t 
   return panel;
 }
 
-PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, size_t first) const {
+PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, const Int16Queries& rounded,
+                                           size_t first) const {
   constexpr size_t kLanes = simd::kNarrowPanelLanes;
   constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
@@ -162,11 +162,11 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, size_t f
         panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.integers.sum);
       }
     } else {
-      const Int16Query rounded = to_int16(query, dims_);
+      const std::vector<int16_t>& values = rounded.values[first + q];
       for (size_t j = 0; j < dims_; ++j) {
-        std::memcpy(word(j / 2, q) + j % 2 * 2, &rounded.values[j], 2);
+        std::memcpy(word(j / 2, q) + j % 2 * 2, &values[j], 2);
       }
-      panel.units[q] = static_cast<float>(rounded.unit);
+      panel.units[q] = static_cast<float>(rounded.units[first + q]);
     }
   }
   return panel;

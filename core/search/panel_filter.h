@@ -97,10 +97,13 @@ class PanelFilter {
   enum class Items : uint8_t { kFloat32, kBytes, kInt16 };
 
   explicit PanelFilter(const Margin& margin) : margin_(margin), narrow_margin_(margin) {}
-  void choose_items(std::span<const Plan> plans);
+  struct Int16Queries;
+  static Int16Queries to_int16(std::span<const Plan> plans, size_t dims);
+  void choose_items(std::span<const Plan> plans, Int16Queries& rounded);
   /// Of the next `left` queries, those in float32 that cost least in all.
   [[nodiscard]] Panel pack_floats(std::span<const Plan> plans, size_t first) const;
-  [[nodiscard]] Panel pack_words(std::span<const Plan> plans, size_t first) const;
+  [[nodiscard]] Panel pack_words(std::span<const Plan> plans, const Int16Queries& rounded,
+                                 size_t first) const;
   [[nodiscard]] size_t item_bytes() const noexcept;
   [[nodiscard]] size_t words() const noexcept;  // Of a row.
 

@@ -252,7 +252,7 @@ TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
                            random);
         }
       }
-      check_byte_panel(*kernels, {kMostBytePanelDims, 1, 1, kinds % 2 != 0, kinds / 2 != 0}, true,
+      check_byte_panel(*kernels, {kMostInt32Dims, 1, 1, kinds % 2 != 0, kinds / 2 != 0}, true,
                        random);
     }
   }
