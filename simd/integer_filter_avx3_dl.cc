@@ -166,7 +166,7 @@ constexpr IntegerFilterKernels kTable = {filter_bytes<true>, filter_bytes<false>
 
 const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept {
   if (target == Target::kScalar) return &scalar_integer_filter_kernels();
-  return target == Target::kAvx3Dl ? &kTable : nullptr;
+  return has_avx3_dl(target) ? &kTable : nullptr;
 }
 
 }  // namespace npk::simd

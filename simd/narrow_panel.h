@@ -3,13 +3,16 @@
 //
 // As simd/panel.h, but one instruction multiplies
 //
-// - 64 pairs of unsigned and signed bytes, four times as many as there are float32 in a vector. The
+// - pairs of unsigned and signed bytes, four times as many as there are float32 in a vector. The
 //   dot products are computed in integers, exactly, and then rounded to float32 once. One side is
 //   unsigned and the other signed: where rows and queries are of one kind, the rows are flipped to
 //   the other (x + 128 or x - 128), and the sums begin with what that adds;
-// - or 32 pairs of int16, twice as many. Such are rows and queries of other types, each scaled by a
-//   number of its own so that its length is kInt16Length: by the inequality of Cauchy and Schwarz
-//   no sum of products then outgrows 32 bits, in whatever order it is added.
+// - or pairs of 16 bits, twice as many, to which rows and queries of other types are rounded. To
+//   int16, each scaled by a number of its own so that its length is kInt16Length: by the inequality
+//   of Cauchy and Schwarz no sum of products then outgrows 32 bits, in whatever order it is added.
+//   Or to bfloat16, whose sums are of float32.
+//
+// A vector has 16 lanes of 32 bits (AVX3_DL, by VNNI); AMX has tiles of 16 such vectors.
 #ifndef NPK_SIMD_NARROW_PANEL_H_
 #define NPK_SIMD_NARROW_PANEL_H_
 
@@ -23,9 +26,17 @@ namespace npk::simd {
 
 inline constexpr size_t kNarrowPanelLanes = 16;  // Queries of one vector.
 inline constexpr size_t kNarrowWordBytes = 4;    // What a lane takes in one step.
+/// What elements are rounded to.
+enum class Rounding : uint8_t { kInt16, kBFloat16 };
 inline constexpr float kInt16Length = 32'000;
-/// Rounding then changes a length by at most 64.
-inline constexpr size_t kMostInt16PanelDims = 16'384;
+/// Rounding to int16 then changes a length by at most 64.
+inline constexpr size_t kMostRoundedDims = 16'384;
+
+/// Rows and queries are quick to read where they begin at a line of the cache (measured: tiles that
+/// do not take four times as long).
+struct alignas(64) NarrowLine {
+  std::byte bytes[64];
+};
 
 /// What a kernel's prepare function made of rows, and as in PanelRows.
 struct NarrowPanelRows {
@@ -35,23 +46,23 @@ struct NarrowPanelRows {
   size_t words = 0;       // Of a row.
   const float* lengths = nullptr;
   const float* offsets = nullptr;
-  const float* units = nullptr;  // Of int16: elements are that many times these.
+  const float* units = nullptr;  // Of rounded elements: they are that many times these.
   const void* next = nullptr;
   size_t next_bytes = 0;
 };
 
 /// Word j of query q lies at packed[(j * width + q) * kNarrowWordBytes], zeros behind its last
-/// element.
+/// element up to a multiple of NarrowPanelKernels::step_words.
 struct NarrowPanelQueries {
   const std::byte* packed = nullptr;
   const int32_t* starts = nullptr;  // Of bytes: what the sums begin with.
-  const float* units = nullptr;     // Of int16: as NarrowPanelRows has them.
+  const float* units = nullptr;     // Of rounded elements: as NarrowPanelRows has them.
   const float* slopes = nullptr;
   const float* bounds = nullptr;
 };
 
-/// dots[r * width + q] = dot(r, q), rounded to nearest, and times both units if of int16, in
-/// float32; passing as PanelFn has it.
+/// dots[r * width + q] = dot(r, q), times both units if rounded, in float32; passing as PanelFn has
+/// it.
 using NarrowPanelFn = void (*)(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
                                float* dots, uint64_t* passing);
 
@@ -67,14 +78,18 @@ struct NarrowPanelKernels {
   /// Requires: step_bytes is a multiple of 64, at least dims.
   void (*prepare_bytes)(const std::byte* rows, size_t count, size_t dims, bool is_signed,
                         uint8_t flip, std::byte* to, size_t step_bytes, float* squares);
-  NarrowPanelFns of_int16;
-  /// Scales float32 rows back to back, of any alignment, to kInt16Length and rounds them to nearest
-  /// int16: rows `step_bytes` apart with zeros behind each, whose elements times units[i] are those
-  /// of row i. squares[i]: the sum of the squares of row i, in float32, in any order. Rows whose
-  /// length is no positive number that float32 can divide by become zeros.
+  Rounding rounding;
+  NarrowPanelFns of_rounded;
+  /// Rounds float32 rows back to back, of any alignment, to nearest: rows `step_bytes` apart with
+  /// zeros behind each, whose elements times units[i] are those of row i. squares[i]: the sum of
+  /// the squares of row i, in float32, in any order.
+  /// To int16: of rows scaled to kInt16Length; those whose length is no positive number that
+  /// float32 can divide by become zeros. To bfloat16: subnormal elements become zero; units are 1.
   /// Requires: step_bytes is a multiple of 64, at least 2 * dims.
-  void (*prepare_int16)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                        size_t step_bytes, float* units, float* squares);
+  void (*prepare_rounded)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
+                          size_t step_bytes, float* units, float* squares);
+  size_t step_words;      // The words of a row are a multiple of it.
+  size_t fewest_queries;  // For fewer, float32 is as quick as to round the rows.
 };
 
 /// Null where the target has no such instructions.

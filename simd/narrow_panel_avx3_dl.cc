@@ -8,7 +8,7 @@
 #include <cstring>
 #include <limits>
 
-#include "simd/avx3_dl.h"
+#include "simd/narrow_panel_avx3_dl.h"
 
 namespace npk::simd {
 namespace {
@@ -16,36 +16,11 @@ namespace {
 constexpr size_t kTileRows = 8;
 constexpr size_t kGroupBytes = 16u << 10;  // Half of a first-level cache.
 
-/// What a word of a query holds.
-enum class Query : uint8_t { kInt8, kUint8, kInt16 };
-
 template <Query kQuery>
 NPK_AVX3_DL_INLINE __m512i multiplied(__m512i sum, __m512i row, __m512i query) {
   if constexpr (kQuery == Query::kInt16) return _mm512_dpwssd_epi32(sum, row, query);
   return kQuery == Query::kInt8 ? _mm512_dpbusd_epi32(sum, row, query)
                                 : _mm512_dpbusd_epi32(sum, query, row);
-}
-
-/// Row r, whose sums lie in `dots` as integers. Not in the loop that computes them: GCC
-/// would keep them in memory all along to convert them from there.
-template <Query kQuery>
-NPK_AVX3_DL_INLINE uint64_t finish(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
-                                   size_t r, size_t width, float* dots) {
-  const __m512 length = _mm512_set1_ps(rows.lengths[r]);
-  const __m512 offset = _mm512_set1_ps(rows.offsets[r]);
-  uint64_t passing = 0;
-  for (size_t q = 0; q < width; q += kNarrowPanelLanes) {
-    __m512 dot = _mm512_cvtepi32_ps(_mm512_loadu_si512(dots + q));
-    if constexpr (kQuery == Query::kInt16) {
-      dot = _mm512_mul_ps(
-          dot, _mm512_mul_ps(_mm512_set1_ps(rows.units[r]), _mm512_loadu_ps(queries.units + q)));
-    }
-    _mm512_storeu_ps(dots + q, dot);
-    const __m512 base = _mm512_add_ps(_mm512_loadu_ps(queries.bounds + q), offset);
-    const __m512 bound = _mm512_fmadd_ps(_mm512_loadu_ps(queries.slopes + q), length, base);
-    passing |= uint64_t{_mm512_cmp_ps_mask(dot, bound, _CMP_NLT_UQ)} << q;
-  }
-  return passing;
 }
 
 /// The sums of kRows rows from `first` on with the whole panel, as integers.
@@ -110,10 +85,7 @@ NPK_AVX3_DL void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& qu
     tile<kQuery, kVectors, kTileRows>(rows, queries, r, dots);
   }
   for (; r < rows.count; ++r) tile<kQuery, kVectors, 1>(rows, queries, r, dots);
-  constexpr size_t kWidth = kVectors * kNarrowPanelLanes;
-  for (r = 0; r < rows.count; ++r) {
-    passing[r] = finish<kQuery>(rows, queries, r, kWidth, dots + r * kWidth);
-  }
+  finish<kQuery, kVectors * kNarrowPanelLanes>(rows, queries, dots, passing);
 }
 
 /// Squares of 32 bytes, two to a lane: a lane stays below 2^31 up to kMostInt32Dims.
@@ -147,18 +119,6 @@ void prepare_bytes(const std::byte* rows, size_t count, size_t dims, bool is_sig
                    std::byte* to, size_t step_bytes, float* squares) {
   (is_signed ? prepare_rows<true> : prepare_rows<false>)(rows, count, dims, flip, to, step_bytes,
                                                          squares);
-}
-
-/// Requires: count <= 16.
-NPK_AVX3_DL_INLINE __m512 load_first_floats(const std::byte* from, size_t count) {
-  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((uint32_t{1} << count) - 1), from);
-}
-
-/// Elements j to j + 15 of `dims`, zeros behind the last one.
-NPK_AVX3_DL_INLINE __m512 load_floats(const std::byte* row, size_t j, size_t dims) {
-  if (j >= dims) return _mm512_setzero_ps();
-  const std::byte* from = row + j * sizeof(float);
-  return dims - j < 16 ? load_first_floats(from, dims - j) : _mm512_loadu_ps(from);
 }
 
 NPK_AVX3_DL_INLINE float square_norm(const std::byte* row, size_t dims) {
@@ -217,12 +177,18 @@ constexpr NarrowPanelKernels kTable = {
     {panel<Query::kInt8, 1>, panel<Query::kInt8, 2>, panel<Query::kInt8, 3>},
     {panel<Query::kUint8, 1>, panel<Query::kUint8, 2>, panel<Query::kUint8, 3>},
     prepare_bytes,
+    Rounding::kInt16,
     {panel<Query::kInt16, 1>, panel<Query::kInt16, 2>, panel<Query::kInt16, 3>},
-    prepare_int16};
+    prepare_int16,
+    1,
+    9};
 
 }  // namespace
 
+const NarrowPanelKernels& avx3_dl_narrow_panel_kernels() noexcept { return kTable; }
+
 const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept {
+  if (target == Target::kAmx) return &amx_narrow_panel_kernels();
   return target == Target::kAvx3Dl ? &kTable : nullptr;
 }
 

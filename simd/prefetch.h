@@ -1,7 +1,8 @@
 // prefetch_ahead: how the kernels ask for the memory that they will read.
 //
 // Twice: far ahead into the second-level cache, which can have many more lines under way than the
-// first-level one and keeps going while a row is finished, and nearer into the first. How far is best differs: sequential_ahead() knows.
+// first-level one and keeps going while a row is finished, and nearer into the first. How far is
+// best differs: sequential_ahead() knows.
 #ifndef NPK_SIMD_PREFETCH_H_
 #define NPK_SIMD_PREFETCH_H_
 

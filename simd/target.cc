@@ -8,6 +8,11 @@
 #include <vector>
 
 #include <hwy/targets.h>
+#if HWY_ARCH_X86 && HWY_OS_LINUX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if HWY_ARCH_ARM_A64 && HWY_OS_LINUX
 #include <sys/auxv.h>
 #endif
@@ -32,20 +37,39 @@ constexpr std::array<TargetInfo, kTargetCount> kTargets = {{
     {Target::kAvx2, "AVX2", HWY_AVX2},
     {Target::kAvx3, "AVX3", HWY_AVX3},
     {Target::kAvx3Dl, "AVX3_DL", 0},
+    {Target::kAmx, "AMX", 0},
     {Target::kNeon, "NEON", HWY_NEON},
     {Target::kSve, "SVE", HWY_SVE},
     {Target::kSve2, "SVE2", HWY_SVE2},
 }};
 
 #if HWY_ARCH_X86
-bool has_avx3_dl() noexcept {
+bool processor_has_avx3_dl() noexcept {
   return (hwy::SupportedTargets() & HWY_AVX3) != 0 && (HWY_TARGETS & HWY_AVX3) != 0 &&
          __builtin_cpu_supports("avx512vnni") != 0 &&
          __builtin_cpu_supports("avx512vpopcntdq") != 0 &&
          __builtin_cpu_supports("avx512bitalg") != 0 && __builtin_cpu_supports("avx512vbmi") != 0;
 }
 #else
-bool has_avx3_dl() noexcept { return false; }
+bool processor_has_avx3_dl() noexcept { return false; }
+#endif
+
+#if HWY_ARCH_X86 && HWY_OS_LINUX
+/// Linux gives the registers, which are 8 KiB for each thread that uses them, to processes that
+/// ask.
+bool processor_has_amx() noexcept {
+  // Bits of CPUID leaf 7 (Intel SDM, volume 2A): AMX-BF16, AMX-TILE, AMX-INT8; AVX512_BF16.
+  constexpr unsigned kTiles = 1u << 22 | 1u << 24 | 1u << 25;
+  constexpr unsigned kVectors = 1u << 5;
+  constexpr long kAskForState = 0x1023;  // ARCH_REQ_XCOMP_PERM of Linux,
+  constexpr long kTileData = 18;         // and its XFEATURE_XTILE_DATA.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return processor_has_avx3_dl() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
+         (d & kTiles) == kTiles && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 &&
+         (a & kVectors) != 0 && syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
+#else
+bool processor_has_amx() noexcept { return false; }
 #endif
 
 #if HWY_ARCH_ARM_A64
@@ -67,7 +91,8 @@ int64_t highway_bits() noexcept { return hwy::SupportedTargets(); }
 
 bool has(const TargetInfo& info) noexcept {
   if (info.target == Target::kScalar) return true;
-  if (info.target == Target::kAvx3Dl) return has_avx3_dl();
+  if (info.target == Target::kAvx3Dl) return processor_has_avx3_dl();
+  if (info.target == Target::kAmx) return processor_has_amx();
   return (info.highway_bit & HWY_TARGETS & highway_bits()) != 0;
 }
 

@@ -26,11 +26,17 @@ enum class Target : uint8_t {
   kAvx2,    // With FMA, BMI2 and F16C: Haswell, Zen.
   kAvx3,    // AVX-512 F, BW, CD, DQ, VL: Skylake-X.
   kAvx3Dl,  // And VNNI, VPOPCNTDQ, BITALG, VBMI: Ice Lake, Zen 4.
+  kAmx,     // And AMX tiles of bytes and bfloat16, AVX-512 BF16: Sapphire Rapids.
   kNeon,
   kSve,
   kSve2,
 };
-inline constexpr size_t kTargetCount = 9;
+inline constexpr size_t kTargetCount = 10;
+
+/// Whether it has the instructions of kAvx3Dl.
+constexpr bool has_avx3_dl(Target target) noexcept {
+  return target == Target::kAvx3Dl || target == Target::kAmx;
+}
 
 /// "SCALAR", "SSE4", "AVX2", …
 std::string_view target_name(Target target) noexcept;

@@ -1,6 +1,7 @@
 #include "core/search/panel_filter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -16,9 +17,11 @@ constexpr size_t kFewestQueries = 4;
 constexpr size_t kQuadEnd = 24;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
-// From so many queries and dimensions on it is quicker to round the rows to int16.
-constexpr size_t kFewestInt16Queries = 9;
-constexpr size_t kFewestInt16Dims = 24;
+// From so many dimensions on it is quicker to round the rows.
+constexpr size_t kFewestRoundedDims = 24;
+// For more than so many of the best, what rounding to bfloat16 leaves unclear costs more than its
+// quicker products save.
+constexpr uint64_t kMostOfBFloat16 = 256;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Of the next panel, if there are so many vectors of queries left: two panels of two are quicker
@@ -27,35 +30,62 @@ size_t vectors_of_next(size_t left) noexcept {
   return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
 }
 
+/// What an element of 16 bits is.
+double rounded_element(simd::Rounding rounding, const std::byte* from) noexcept {
+  int16_t bits;
+  std::memcpy(&bits, from, sizeof(bits));
+  if (rounding == simd::Rounding::kInt16) return bits;
+  return static_cast<double>(std::bit_cast<float>(uint32_t{static_cast<uint16_t>(bits)} << 16));
+}
+
+/// How far rounding may move a row, relative to its length.
+double most_row_error(simd::Rounding rounding, size_t dims) noexcept {
+  // Half a unit of each element, and some roundings of float32; half of the last of eight bits.
+  return rounding == simd::Rounding::kInt16
+             ? 0.51 * std::sqrt(dims) / static_cast<double>(simd::kInt16Length)
+             : 0x1p-8;
+}
+
 }  // namespace
 
-/// Queries of length kInt16Length, rounded.
-struct PanelFilter::Int16Queries {
-  std::vector<std::vector<int16_t>> values;
-  std::vector<double> units;  // What each is a multiple of.
-  double error = 0;           // How far they lie from the queries, relative to those: the furthest.
+/// Queries rounded to 16 bits.
+struct PanelFilter::RoundedQueries {
+  size_t step_bytes = 0;         // From query to query.
+  std::vector<std::byte> words;  // Zeros behind each.
+  std::vector<float> units;      // What each is a multiple of.
+  double error = 0;  // How far they lie from the queries, relative to those: the furthest.
+
+  [[nodiscard]] const std::byte* of(size_t query) const {
+    return words.data() + query * step_bytes;
+  }
 };
 
-PanelFilter::Int16Queries PanelFilter::to_int16(std::span<const Plan> plans, size_t dims) {
-  Int16Queries rounded;
-  for (const Plan& plan : plans) {
-    const PreparedQuery& query = plan.query();
-    const double unit = query.norm / static_cast<double>(simd::kInt16Length);
-    std::vector<int16_t>& values = rounded.values.emplace_back();
-    values.reserve(dims);
+PanelFilter::RoundedQueries PanelFilter::round(std::span<const Plan> plans) const {
+  RoundedQueries rounded;
+  rounded.step_bytes = (dims_ * 2 + 63) / 64 * 64;
+  rounded.words.resize(plans.size() * rounded.step_bytes);
+  rounded.units.resize(plans.size());
+  std::vector<float> floats(dims_);
+  for (size_t q = 0; q < plans.size(); ++q) {
+    const PreparedQuery& query = plans[q].query();
+    for (size_t j = 0; j < dims_; ++j) floats[j] = static_cast<float>(query.wide[j]);
+    std::byte* words = rounded.words.data() + q * rounded.step_bytes;
+    float square = 0;
+    narrow_kernels_->prepare_rounded(reinterpret_cast<const std::byte*>(floats.data()), 1, dims_,
+                                     words, rounded.step_bytes, &rounded.units[q], &square);
     double sum = 0;
-    for (size_t j = 0; j < dims; ++j) {
-      values.push_back(static_cast<int16_t>(std::lrint(query.wide[j] / unit)));
-      const double error = query.wide[j] - values[j] * unit;
+    for (size_t j = 0; j < dims_; ++j) {
+      const double element = rounded_element(narrow_kernels_->rounding, words + j * 2);
+      const double error = query.wide[j] - element * static_cast<double>(rounded.units[q]);
       sum += error * error;
     }
-    rounded.units.push_back(unit);
     rounded.error = std::max(rounded.error, std::sqrt(sum) / query.norm * (1 + 1e-9));
   }
   return rounded;
 }
 
-std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<const Plan> plans) {
+std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<const Plan> plans,
+                                               uint64_t k) {
   if (plans.size() < kFewestQueries) return {};
   const std::optional<Margin> margin = Margin::create(rows.dims(), plans);
   if (!margin) return {};
@@ -65,12 +95,12 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   filter.dims_ = rows.dims();
   filter.row_bytes_ = rows.block_row_bytes();
   for (const Plan& plan : plans) filter.norms_.push_back(plan.query().norm);
-  Int16Queries rounded;
-  filter.choose_items(plans, rounded);
-  const bool is_rounded = filter.items_ == Items::kInt16;
+  RoundedQueries rounded;
+  filter.choose_items(plans, k, rounded);
+  const bool is_rounded = filter.items_ == Items::kRounded;
   for (size_t q = 0; q < plans.size(); q += filter.panels_.back().count) {
     const bool is_float =
-        filter.items_ == Items::kFloat32 || (is_rounded && plans.size() - q <= simd::kQuadQueries);
+        filter.items_ == Items::kFloat32 || plans.size() - q <= filter.left_to_quad();
     filter.panels_.push_back(is_float ? filter.pack_floats(plans, q)
                                       : filter.pack_words(plans, rounded, q));
   }
@@ -80,7 +110,7 @@ std::optional<PanelFilter> PanelFilter::create(const RowSource& rows, std::span<
   return filter;
 }
 
-void PanelFilter::choose_items(std::span<const Plan> plans, Int16Queries& rounded) {
+void PanelFilter::choose_items(std::span<const Plan> plans, uint64_t k, RoundedQueries& rounded) {
   narrow_kernels_ = simd::narrow_panel_kernels(simd::target());
   if (narrow_kernels_ == nullptr) return;
   const PreparedQuery& query = plans.front().query();
@@ -89,22 +119,32 @@ void PanelFilter::choose_items(std::span<const Plan> plans, Int16Queries& rounde
     items_ = Items::kBytes;
     const bool is_signed_row = row_type_ == simd::RowType::kInt8;
     flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
-  } else if (plans.size() >= kFewestInt16Queries && dims_ >= kFewestInt16Dims &&
-             dims_ <= simd::kMostInt16PanelDims) {
-    items_ = Items::kInt16;
-    rounded = to_int16(plans, dims_);
-    // An element is within half a unit, and some roundings of float32.
-    const double rows = 0.51 * std::sqrt(dims_) / static_cast<double>(simd::kInt16Length);
+    return;
+  }
+  if (narrow_kernels_->rounding == simd::Rounding::kBFloat16 && k > kMostOfBFloat16) {
+    narrow_kernels_ = simd::narrow_panel_kernels(simd::Target::kAvx3Dl);
+  }
+  if (plans.size() >= narrow_kernels_->fewest_queries && dims_ >= kFewestRoundedDims &&
+      dims_ <= simd::kMostRoundedDims) {
+    items_ = Items::kRounded;
+    rounded = round(plans);
+    const double rows = most_row_error(narrow_kernels_->rounding, dims_);
     narrow_margin_ = *Margin::create(dims_, plans, rows + (1 + rows) * rounded.error);
   }
 }
 
+size_t PanelFilter::left_to_quad() const noexcept {
+  if (items_ != Items::kRounded) return 0;
+  return std::min(simd::kQuadQueries, narrow_kernels_->fewest_queries - 1);
+}
+
 size_t PanelFilter::item_bytes() const noexcept {
-  return items_ == Items::kBytes ? 1 : items_ == Items::kInt16 ? 2 : sizeof(float);
+  return items_ == Items::kBytes ? 1 : items_ == Items::kRounded ? 2 : sizeof(float);
 }
 
 size_t PanelFilter::words() const noexcept {
-  return (dims_ * item_bytes() + simd::kNarrowWordBytes - 1) / simd::kNarrowWordBytes;
+  const size_t step_bytes = narrow_kernels_->step_words * simd::kNarrowWordBytes;
+  return (dims_ * item_bytes() + step_bytes - 1) / step_bytes * narrow_kernels_->step_words;
 }
 
 PanelFilter::Panel PanelFilter::pack_floats(std::span<const Plan> plans, size_t first) const {
@@ -131,27 +171,25 @@ PanelFilter::Panel PanelFilter::pack_floats(std::span<const Plan> plans, size_t 
   return panel;
 }
 
-PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, const Int16Queries& rounded,
-                                           size_t first) const {
+PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
+                                           const RoundedQueries& rounded, size_t first) const {
   constexpr size_t kLanes = simd::kNarrowPanelLanes;
   constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
   const bool is_bytes = items_ == Items::kBytes;
-  // Of int16 the last few are left to a quad.
-  const size_t vectors =
-      vectors_of_next((left + (is_bytes ? kLanes : kLanes - simd::kQuadQueries) - 1) / kLanes);
+  const size_t vectors = vectors_of_next((left + kLanes - left_to_quad() - 1) / kLanes);
   const size_t width = vectors * kLanes;
   const bool is_signed = plans.front().query().integers.is_signed;
-  const simd::NarrowPanelFns& kernels = !is_bytes   ? narrow_kernels_->of_int16
+  const simd::NarrowPanelFns& kernels = !is_bytes   ? narrow_kernels_->of_rounded
                                         : is_signed ? narrow_kernels_->of_int8
                                                     : narrow_kernels_->of_uint8;
   Panel panel = {first, std::min(left, width), width, narrow_margin_};
   panel.narrow_kernel = kernels[vectors - 1];
-  panel.packed_words.resize(words() * kWord * width);
+  panel.packed_words.resize(words() * kWord * width / sizeof(simd::NarrowLine));
   if (is_bytes) panel.starts.resize(width);
   if (!is_bytes) panel.units.resize(width);
   const auto word = [&](size_t j, size_t q) {
-    return panel.packed_words.data() + (j * width + q) * kWord;
+    return panel.packed_words.data()->bytes + (j * width + q) * kWord;
   };
   for (size_t q = 0; q < panel.count; ++q) {
     const PreparedQuery& query = plans[first + q].query();
@@ -162,11 +200,10 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, const In
         panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.integers.sum);
       }
     } else {
-      const std::vector<int16_t>& values = rounded.values[first + q];
-      for (size_t j = 0; j < dims_; ++j) {
-        std::memcpy(word(j / 2, q) + j % 2 * 2, &values[j], 2);
+      for (size_t j = 0; j < (dims_ + 1) / 2; ++j) {
+        std::memcpy(word(j, q), rounded.of(first + q) + j * kWord, kWord);
       }
-      panel.units[q] = static_cast<float>(rounded.units[first + q]);
+      panel.units[q] = rounded.units[first + q];
     }
   }
   return panel;
@@ -174,7 +211,8 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans, const In
 
 size_t PanelFilter::cached_panels(std::span<const Panel> panels) noexcept {
   const Panel& first = panels.front();
-  const size_t bytes = first.packed.size() * sizeof(float) + first.packed_words.size();
+  const size_t bytes =
+      first.packed.size() * sizeof(float) + first.packed_words.size() * sizeof(simd::NarrowLine);
   return std::max<size_t>(1, kCachedBytes / std::max<size_t>(1, bytes));
 }
 
@@ -198,17 +236,19 @@ const float* PanelFilter::State::as_floats(const std::byte* rows, size_t count) 
 
 void PanelFilter::State::prepare_narrow(const std::byte* rows, size_t count) {
   const size_t dims = filter_->dims_;
-  const size_t step_bytes = (dims * filter_->item_bytes() + 63) / 64 * 64;
-  if (narrow_.size() < count * step_bytes) narrow_.resize(count * step_bytes);
+  constexpr size_t kLine = sizeof(simd::NarrowLine);
+  const size_t lines = (dims * filter_->item_bytes() + kLine - 1) / kLine;
+  const size_t step_bytes = lines * kLine;
+  if (narrow_.size() < count * lines) narrow_.resize(count * lines);
+  std::byte* narrow = narrow_.data()->bytes;
   const simd::NarrowPanelKernels& kernels = *filter_->narrow_kernels_;
   if (filter_->items_ == Items::kBytes) {
     kernels.prepare_bytes(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
-                          filter_->flip_, narrow_.data(), step_bytes, squares_.data());
+                          filter_->flip_, narrow, step_bytes, squares_.data());
   } else {
-    kernels.prepare_int16(rows, count, dims, narrow_.data(), step_bytes, units_.data(),
-                          squares_.data());
+    kernels.prepare_rounded(rows, count, dims, narrow, step_bytes, units_.data(), squares_.data());
   }
-  narrow_rows_ = {narrow_.data(),   count,           step_bytes,
+  narrow_rows_ = {narrow,           count,           step_bytes,
                   filter_->words(), lengths_.data(), offsets_.data(),
                   units_.data(),    nullptr,         0};
 }
@@ -223,7 +263,7 @@ void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std
   } else {
     const float* floats = as_floats(rows, count);
     rows_ = {floats, count, filter_->dims_, lengths_.data(), offsets_.data(), nullptr, 0};
-    if (filter_->items_ == Items::kInt16 && !is_exact) {
+    if (filter_->items_ == Items::kRounded && !is_exact) {
       prepare_narrow(reinterpret_cast<const std::byte*>(floats), count);
     } else {
       filter_->kernels_->square_norms(floats, count, filter_->dims_, squares_.data());
@@ -259,7 +299,7 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
     narrow_rows_.next_bytes = share;
     panel.narrow_kernel(
         narrow_rows_,
-        {panel.packed_words.data(), panel.starts.data(), panel.units.data(), slopes, bounds},
+        {panel.packed_words.data()->bytes, panel.starts.data(), panel.units.data(), slopes, bounds},
         dots_.data(), passing);
   } else {
     rows_.next = next;

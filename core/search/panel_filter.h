@@ -1,5 +1,6 @@
 // PanelFilter: which rows of a block may be among the best of which queries, found out in float32
-// or, where the processor can, in integers: of bytes with bytes, and of others rounded to int16.
+// or, where the processor can, in narrower elements: bytes with bytes, and others rounded to 16
+// bits.
 //
 // Only rejects: a row that is rejected for a query is certainly not better than the bound given for
 // it. Of what remains it tells between which scores the canonical one lies.
@@ -27,8 +28,10 @@ namespace npk::internal {
 class PanelFilter {
  public:
   static constexpr size_t kRows = 64;
-  /// Nothing if float32 cannot help: few queries, packed bits, extreme norms or dimensions.
-  static std::optional<PanelFilter> create(const RowSource& rows, std::span<const Plan> plans);
+  /// For the k best of each plan. Nothing if float32 cannot help: few queries, packed bits, extreme
+  /// norms or dimensions.
+  static std::optional<PanelFilter> create(const RowSource& rows, std::span<const Plan> plans,
+                                           uint64_t k);
 
   /// Queries [first, first + count), packed as the kernel wants them.
   struct Panel {
@@ -38,16 +41,16 @@ class PanelFilter {
     Margin margin;
     simd::PanelFn kernel = nullptr;
     std::vector<float> packed = {};
-    // Instead, of bytes or int16:
+    // Instead, of bytes or rounded elements:
     simd::NarrowPanelFn narrow_kernel = nullptr;
-    std::vector<std::byte> packed_words = {};
+    std::vector<simd::NarrowLine> packed_words = {};
     std::vector<int32_t> starts = {};  // Of bytes.
-    std::vector<float> units = {};     // Of int16.
+    std::vector<float> units = {};     // Of rounded elements.
   };
   [[nodiscard]] std::span<const Panel> panels() const noexcept { return panels_; }
-  /// The same queries, none of them rounded to int16, which rejects more.
+  /// The same queries, none of them rounded to 16 bits, which rejects more.
   [[nodiscard]] std::span<const Panel> exact_panels() const noexcept {
-    return items_ == Items::kInt16 ? exact_panels_ : panels_;
+    return items_ == Items::kRounded ? exact_panels_ : panels_;
   }
   /// How many panels stay in the second-level cache together with the rows they meet.
   [[nodiscard]] static size_t cached_panels(std::span<const Panel> panels) noexcept;
@@ -80,7 +83,7 @@ class PanelFilter {
     simd::PanelRows rows_;
     simd::NarrowPanelRows narrow_rows_;
     std::vector<float> converted_;
-    std::vector<std::byte> narrow_;
+    std::vector<simd::NarrowLine> narrow_;
     size_t count_ = 0;
     const std::byte* next_ = nullptr;
     std::array<float, kRows> squares_;
@@ -94,16 +97,18 @@ class PanelFilter {
 
  private:
   /// What most queries are multiplied as.
-  enum class Items : uint8_t { kFloat32, kBytes, kInt16 };
+  enum class Items : uint8_t { kFloat32, kBytes, kRounded };
 
   explicit PanelFilter(const Margin& margin) : margin_(margin), narrow_margin_(margin) {}
-  struct Int16Queries;
-  static Int16Queries to_int16(std::span<const Plan> plans, size_t dims);
-  void choose_items(std::span<const Plan> plans, Int16Queries& rounded);
+  struct RoundedQueries;
+  [[nodiscard]] RoundedQueries round(std::span<const Plan> plans) const;
+  void choose_items(std::span<const Plan> plans, uint64_t k, RoundedQueries& rounded);
   /// Of the next `left` queries, those in float32 that cost least in all.
   [[nodiscard]] Panel pack_floats(std::span<const Plan> plans, size_t first) const;
-  [[nodiscard]] Panel pack_words(std::span<const Plan> plans, const Int16Queries& rounded,
+  [[nodiscard]] Panel pack_words(std::span<const Plan> plans, const RoundedQueries& rounded,
                                  size_t first) const;
+  /// How many queries at the end are left to a quad.
+  [[nodiscard]] size_t left_to_quad() const noexcept;
   [[nodiscard]] size_t item_bytes() const noexcept;
   [[nodiscard]] size_t words() const noexcept;  // Of a row.
 
@@ -118,7 +123,7 @@ class PanelFilter {
   uint64_t row_bytes_ = 0;
   std::vector<double> norms_;
   std::vector<Panel> panels_;
-  std::vector<Panel> exact_panels_;  // Only with int16.
+  std::vector<Panel> exact_panels_;  // Only with rounded elements.
 };
 
 }  // namespace npk::internal

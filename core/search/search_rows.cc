@@ -188,7 +188,7 @@ Status run_plans(const RowSource& rows, std::span<const Plan> plans, const Wante
                  uint32_t threads, const Progress& progress, SearchStats* stats, TopK* answers) {
   if (plans.empty() || wanted.k == 0) return {};
   Filters filters;
-  filters.panels = PanelFilter::create(rows, plans);
+  filters.panels = PanelFilter::create(rows, plans, wanted.k);
   if (!filters.panels) filters.rows = RowFilter::create(rows, plans);
   Collecting collecting;
   make_sinks(rows, plans, wanted, filters, scan_threads(rows, threads, plans.size()), collecting);

@@ -1,6 +1,7 @@
 #include "simd/panel.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -173,6 +174,12 @@ int64_t number(std::byte byte, bool is_signed) {
   return is_signed ? int64_t{static_cast<int8_t>(byte)} : int64_t{static_cast<uint8_t>(byte)};
 }
 
+/// Of a row of `dims` elements, as the kernels want them.
+size_t padded_words(const NarrowPanelKernels& kernels, size_t dims, size_t item_bytes) {
+  const size_t step_bytes = kernels.step_words * kNarrowWordBytes;
+  return (dims * item_bytes + step_bytes - 1) / step_bytes * kernels.step_words;
+}
+
 /// `extreme`: the bytes with the largest products only.
 void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c, bool extreme,
                       std::mt19937_64& random) {
@@ -188,7 +195,8 @@ void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c,
   fill(queries.data(), queries.size(), c.is_signed_query);
   const bool flips = c.is_signed_row == c.is_signed_query;
   std::vector<int32_t> starts(width, 0);
-  const GuardBuffer packed((c.dims + 3) / 4 * 4 * width);
+  const size_t words = padded_words(kernels, c.dims, 1);
+  const GuardBuffer packed(words * kNarrowWordBytes * width);
   std::fill_n(packed.data(), packed.size(), std::byte{0});
   std::vector<float> slopes(width), bounds(width), lengths(c.count), offsets(c.count);
   for (size_t q = 0; q < width; ++q) {
@@ -210,8 +218,8 @@ void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c,
   kernels.prepare_bytes(rows.data(), c.count, c.dims, c.is_signed_row, flips ? 0x80 : 0,
                         prepared.data(), step_bytes, squares.data());
   const auto kernel = (c.is_signed_query ? kernels.of_int8 : kernels.of_uint8)[c.vectors - 1];
-  kernel({prepared.data(), c.count, step_bytes, (c.dims + 3) / 4, lengths.data(), offsets.data(),
-          nullptr, rows.data() + rows.size(), rows.size()},
+  kernel({prepared.data(), c.count, step_bytes, words, lengths.data(), offsets.data(), nullptr,
+          rows.data() + rows.size(), rows.size()},
          {packed.data(), starts.data(), nullptr, slopes.data(), bounds.data()}, dots.data(),
          passing.data());
   for (size_t r = 0; r < c.count; ++r) {
@@ -241,7 +249,7 @@ TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const Target target : available_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
-    ASSERT_EQ(kernels != nullptr, target == Target::kAvx3Dl) << target_name(target);
+    ASSERT_EQ(kernels != nullptr, has_avx3_dl(target)) << target_name(target);
     if (kernels == nullptr) continue;
     for (int kinds = 0; kinds < 4; ++kinds) {
       SCOPED_TRACE(kinds);
@@ -258,26 +266,42 @@ TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
   }
 }
 
-/// Rows of int16 whose unit is 1/2, queries whose unit is 1/4: exact in float32.
-void check_int16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t count, size_t vectors,
-                       std::mt19937_64& random) {
+/// An element of 16 bits and the number that it is.
+uint16_t rounded_bits(Rounding rounding, float x) {
+  if (rounding == Rounding::kInt16) return static_cast<uint16_t>(static_cast<int16_t>(x));
+  return static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
+}
+double rounded_number(Rounding rounding, const std::byte* from) {
+  uint16_t bits;
+  std::memcpy(&bits, from, sizeof(bits));
+  if (rounding == Rounding::kInt16) return static_cast<int16_t>(bits);
+  return double{std::bit_cast<float>(uint32_t{bits} << 16)};
+}
+
+/// Small integers, exact in either rounding, of rows whose unit is 1/2 and queries whose unit is
+/// 1/4: exact in float32.
+void check_rounded_panel(const NarrowPanelKernels& kernels, size_t dims, size_t count,
+                         size_t vectors, std::mt19937_64& random) {
   const size_t width = vectors * kNarrowPanelLanes;
-  const size_t words = (dims + 1) / 2;
+  const size_t words = padded_words(kernels, dims, 2);
   const size_t step_bytes = (dims * 2 + 63) / 64 * 64;
-  std::vector<int16_t> row(count * dims), query(width * dims);
-  for (int16_t& x : row) x = static_cast<int16_t>(small_integer(random));
-  for (int16_t& x : query) x = static_cast<int16_t>(small_integer(random));
+  std::vector<float> row(count * dims), query(width * dims);
+  for (float& x : row) x = small_integer(random);
+  for (float& x : query) x = small_integer(random);
   const GuardBuffer rows(count * step_bytes);
   const GuardBuffer packed(words * kNarrowWordBytes * width);
   std::fill_n(rows.data(), rows.size(), std::byte{0});
   std::fill_n(packed.data(), packed.size(), std::byte{0});
-  for (size_t r = 0; r < count && dims > 0; ++r) {
-    std::memcpy(rows.data() + r * step_bytes, row.data() + r * dims, dims * 2);
+  for (size_t r = 0; r < count; ++r) {
+    for (size_t j = 0; j < dims; ++j) {
+      const uint16_t bits = rounded_bits(kernels.rounding, row[r * dims + j]);
+      std::memcpy(rows.data() + r * step_bytes + j * 2, &bits, 2);
+    }
   }
   for (size_t q = 0; q < width; ++q) {
     for (size_t j = 0; j < dims; ++j) {
-      std::memcpy(packed.data() + (j / 2 * width + q) * kNarrowWordBytes + j % 2 * 2,
-                  &query[q * dims + j], 2);
+      const uint16_t bits = rounded_bits(kernels.rounding, query[q * dims + j]);
+      std::memcpy(packed.data() + (j / 2 * width + q) * kNarrowWordBytes + j % 2 * 2, &bits, 2);
     }
   }
   std::vector<float> slopes(width), bounds(width), lengths(count), offsets(count);
@@ -287,7 +311,7 @@ void check_int16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t co
   const std::vector<float> row_units(count, 0.5f), query_units(width, 0.25f);
   std::vector<float> dots(count * width);
   std::vector<uint64_t> passing(count);
-  kernels.of_int16[vectors - 1](
+  kernels.of_rounded[vectors - 1](
       {rows.data(), count, step_bytes, words, lengths.data(), offsets.data(), row_units.data(),
        rows.data() + rows.size(), rows.size()},
       {packed.data(), nullptr, query_units.data(), slopes.data(), bounds.data()}, dots.data(),
@@ -297,7 +321,7 @@ void check_int16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t co
     for (size_t q = 0; q < width; ++q) {
       float dot = 0;
       for (size_t j = 0; j < dims; ++j) {
-        dot += static_cast<float>(row[r * dims + j] * query[q * dims + j]) / 8;
+        dot += row[r * dims + j] * query[q * dims + j] / 8;
       }
       ASSERT_EQ(dots[r * width + q], dot) << r << " of " << count << " dims " << dims;
       want |= uint64_t{!(dot < slopes[q] * lengths[r] + (bounds[q] + offsets[r]))} << q;
@@ -306,25 +330,25 @@ void check_int16_panel(const NarrowPanelKernels& kernels, size_t dims, size_t co
   }
 }
 
-TEST(NarrowPanelKernels, OfInt16RejectExactlyWhatIsBelowTheBound) {
+TEST(NarrowPanelKernels, OfRoundedElementsRejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const Target target : available_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     if (kernels == nullptr) continue;
     for (const size_t dims : {1u, 2u, 3u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 49u, 64u, 130u}) {
       for (const size_t count : {0u, 1u, 7u, 8u, 9u, 31u, 64u}) {
-        check_int16_panel(*kernels, dims, count, 1 + random() % kMaxPanelVectors, random);
+        check_rounded_panel(*kernels, dims, count, 1 + random() % kMaxPanelVectors, random);
       }
     }
   }
 }
 
-TEST(NarrowPanelKernels, OfInt16DoNotOverflowWhateverTheRow) {
+TEST(NarrowPanelKernels, OfRoundedElementsDoNotOverflowWhateverTheRow) {
   // One element that is all of the length, or all the same: what comes nearest to 32 bits.
   for (const Target target : available_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     if (kernels == nullptr) continue;
-    for (const size_t dims : {size_t{1}, size_t{2}, size_t{1'000}, kMostInt16PanelDims}) {
+    for (const size_t dims : {size_t{1}, size_t{2}, size_t{1'000}, kMostRoundedDims}) {
       for (const bool is_flat : {false, true}) {
         const float length = is_flat ? std::sqrt(static_cast<float>(dims)) : 1.0f;
         std::vector<float> row(dims, is_flat ? -3.0f : 0.0f);
@@ -332,10 +356,11 @@ TEST(NarrowPanelKernels, OfInt16DoNotOverflowWhateverTheRow) {
         std::vector<std::byte> prepared((dims * 2 + 63) / 64 * 64);
         float unit = 0;
         float square = 0;
-        kernels->prepare_int16(reinterpret_cast<const std::byte*>(row.data()), 1, dims,
-                               prepared.data(), prepared.size(), &unit, &square);
+        kernels->prepare_rounded(reinterpret_cast<const std::byte*>(row.data()), 1, dims,
+                                 prepared.data(), prepared.size(), &unit, &square);
         // The query is the row, on lane 0.
-        std::vector<std::byte> packed((dims + 1) / 2 * kNarrowWordBytes * kNarrowPanelLanes);
+        const size_t words = padded_words(*kernels, dims, 2);
+        std::vector<std::byte> packed(words * kNarrowWordBytes * kNarrowPanelLanes);
         for (size_t j = 0; j < (dims + 1) / 2; ++j) {
           std::memcpy(packed.data() + j * kNarrowWordBytes * kNarrowPanelLanes,
                       prepared.data() + j * kNarrowWordBytes, kNarrowWordBytes);
@@ -344,10 +369,10 @@ TEST(NarrowPanelKernels, OfInt16DoNotOverflowWhateverTheRow) {
         const std::vector<float> zeros(kNarrowPanelLanes, 0.0f);
         std::vector<float> dots(kNarrowPanelLanes);
         uint64_t passing = 0;
-        kernels->of_int16[0]({prepared.data(), 1, prepared.size(), (dims + 1) / 2, zeros.data(),
-                              zeros.data(), units.data(), nullptr, 0},
-                             {packed.data(), nullptr, units.data(), zeros.data(), zeros.data()},
-                             dots.data(), &passing);
+        kernels->of_rounded[0]({prepared.data(), 1, prepared.size(), words, zeros.data(),
+                                zeros.data(), units.data(), nullptr, 0},
+                               {packed.data(), nullptr, units.data(), zeros.data(), zeros.data()},
+                               dots.data(), &passing);
         const float want = 9 * length * length;
         EXPECT_NEAR(dots[0], want, want * 0.01f) << dims << (is_flat ? " flat" : " single");
         EXPECT_NEAR(square, want, want * 1e-3f);
@@ -356,7 +381,7 @@ TEST(NarrowPanelKernels, OfInt16DoNotOverflowWhateverTheRow) {
   }
 }
 
-TEST(NarrowPanelKernels, RoundToTheNearestInt16OfTheirUnit) {
+TEST(NarrowPanelKernels, RoundToNearest) {
   std::mt19937_64 random(npk::testing::test_seed());
   std::normal_distribution<float> normal;
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -375,24 +400,30 @@ TEST(NarrowPanelKernels, RoundToTheNearestInt16OfTheirUnit) {
       std::memcpy(at_any_address.data() + 1, rows.data(), rows.size() * sizeof(float));
       const GuardBuffer prepared(kRows * step_bytes);
       float units[kRows], squares[kRows];
-      kernels->prepare_int16(at_any_address.data() + 1, kRows, dims, prepared.data(), step_bytes,
-                             units, squares);
+      kernels->prepare_rounded(at_any_address.data() + 1, kRows, dims, prepared.data(), step_bytes,
+                               units, squares);
       for (size_t r = 0; r < kRows; ++r) {
+        const bool is_int16 = kernels->rounding == Rounding::kInt16;
         if (r == 2 || r == 3) {
-          EXPECT_EQ(units[r], 0) << dims;
+          EXPECT_EQ(units[r], is_int16 ? 0 : 1) << dims;
+          EXPECT_TRUE(r == 2 ? squares[r] == 0 : !std::isfinite(squares[r])) << dims;
           continue;
         }
         double square = 0;
         for (size_t j = 0; j < step_bytes / 2; ++j) {
-          int16_t value = 0;
-          std::memcpy(&value, prepared.data() + r * step_bytes + j * 2, 2);
+          const double value =
+              rounded_number(kernels->rounding, prepared.data() + r * step_bytes + j * 2);
           const double element = j < dims ? double{rows[r * dims + j]} : 0.0;
           square += element * element;
-          ASSERT_NEAR(value * double{units[r]}, element, 0.51 * double{units[r]}) << dims;
+          const double error = is_int16 ? 0.51 * double{units[r]} : 0x1p-8 * std::abs(element);
+          ASSERT_NEAR(value * double{units[r]}, element, error) << dims;
         }
         ASSERT_NEAR(double{squares[r]}, square, 1e-5 * square);
-        ASSERT_NEAR(double{units[r]} * double{kInt16Length}, std::sqrt(square),
-                    1e-5 * std::sqrt(square));
+        const double length = std::sqrt(square);
+        const double of_unit = double{units[r]} * double{kInt16Length};
+        if (is_int16) {
+          ASSERT_NEAR(of_unit, length, 1e-5 * length);
+        }
       }
     }
   }

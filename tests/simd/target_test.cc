@@ -46,6 +46,9 @@ std::set<Target> targets_of_this_processor() {
     expected.insert(Target::kAvx3);
     if (has({"avx512_vnni", "avx512_vpopcntdq", "avx512_bitalg", "avx512vbmi"})) {
       expected.insert(Target::kAvx3Dl);
+      if (has({"amx_tile", "amx_int8", "amx_bf16", "avx512_bf16"})) {
+        expected.insert(Target::kAmx);
+      }
     }
   }
   return expected;
@@ -98,7 +101,7 @@ TEST(Targets, EachVectorTargetHasScanKernelsOfItsOwn) {
   std::set<const ScanKernels*> tables;
   std::set<const SelectKernels*> selections;
   for (const Target target : available_targets()) {
-    if (target == Target::kAvx3Dl) continue;  // Shares those of AVX3.
+    if (has_avx3_dl(target)) continue;  // They share those of AVX3.
     EXPECT_TRUE(tables.insert(&scan_kernels(target)).second) << target_name(target);
     EXPECT_TRUE(selections.insert(&select_kernels(target)).second) << target_name(target);
   }
@@ -108,6 +111,7 @@ TEST(Targets, EachVectorTargetHasScanKernelsOfItsOwn) {
 TEST(Targets, EachTargetHasBitKernelsOfItsOwn) {
   std::set<const BitKernels*> tables;
   for (const Target target : available_targets()) {
+    if (target == Target::kAmx) continue;  // Shares those of AVX3_DL.
     EXPECT_TRUE(tables.insert(&bit_kernels(target)).second) << target_name(target);
   }
 }
