@@ -71,6 +71,7 @@ class ChunkQueue {
   const uint64_t chunk_rows_;
   const uint32_t threads_;
   const io::ReadMode mode_;
+  const uint32_t reads_ahead_;
   // Rows from next_row_ to in_place_end_ are taken without the mutex: they stay where they are, and
   // nothing before them is pending. Where next_row_ has come to in_place_end_, both move under it.
   std::atomic<uint64_t> next_row_{0};
