@@ -75,7 +75,8 @@ HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRI
   const size_t dims = block.dims;
   const size_t place = HWY_MIN(i, block.count - 1);
   const auto* HWY_RESTRICT row = reinterpret_cast<const T*>(block.rows) +
-                                 (kAccess == Access::kList ? block.numbers[place] : place) * dims;
+                                 (is_list(kAccess) ? block.numbers[place] : place) * dims;
+  const T* asked = kAccess == Access::kList ? asked_row<T>(block, place) : nullptr;
   // Where the query's elements for the first vector and for the second lie.
   const size_t apart = kIsBFloat16<T> ? padded_filter_dims(dims) / 2 : lanes;
   const size_t step = kIsBFloat16<T> ? lanes : 2 * lanes;
@@ -89,6 +90,7 @@ HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRI
     if constexpr (kAccess == Access::kAskedSequence) {
       prefetch_elements(row + j, 2 * lanes, block.ahead);
     }
+    if constexpr (kAccess == Access::kList) prefetch_elements(asked + j, 2 * lanes);
     load_two(row + j, x0, x1);
     add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
   }
@@ -107,6 +109,7 @@ HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRI
     x1 = hn::IfThenElseZero(hn::FirstN(d, left - of_first), x1);
     add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
   }
+  if constexpr (kAccess == Access::kList) prefetch_row_end(asked, dims * sizeof(T));
   dot = hn::Add(dot0, dot1);
   square = hn::Add(square0, square1);
 }
@@ -144,7 +147,7 @@ HWY_INLINE uint64_t rejected_bits(VF dot, VF square, const FilterLine& line) {
 template <typename T, Access kAccess>
 HWY_INLINE void sum_four(const RowBlock& block, size_t first, const float* HWY_RESTRICT query,
                          VF& dots, VF& squares) {
-  if constexpr (kAccess == Access::kList) {
+  if constexpr (kAccess == Access::kGroupedList) {
     for (size_t i = first; i < first + 4; ++i) prefetch_scattered<T>(block, i);
   }
   VF dot0, dot1, dot2, dot3, square0, square1, square2, square3;
@@ -191,6 +194,8 @@ void filter(const void* query_data, const RowBlock& block, const FilterLine& lin
       return filter_rows<T, Access::kAskedSequence>(query, block, line, passing);
     case Access::kList:
       return filter_rows<T, Access::kList>(query, block, line, passing);
+    case Access::kGroupedList:
+      return filter_rows<T, Access::kGroupedList>(query, block, line, passing);
   }
 }
 

@@ -43,11 +43,17 @@ constexpr size_t filter_query_place(RowType type, size_t dims, size_t j) {
   return type == RowType::kBFloat16 ? j % 2 * (padded_filter_dims(dims) / 2) + j / 2 : j;
 }
 
-/// How the rows of a block lie, and whether what follows is to be asked for: what the kernels of
-/// this family are compiled for, each way by itself.
-enum class Access : uint8_t { kSequence, kAskedSequence, kList };
+/// How the rows of a block lie, and how what follows is to be asked for: what the kernels of this
+/// family are compiled for, each way by itself.
+enum class Access : uint8_t { kSequence, kAskedSequence, kList, kGroupedList };
+constexpr bool is_list(Access access) {
+  return access == Access::kList || access == Access::kGroupedList;
+}
 __attribute__((always_inline)) constexpr Access access_of(const RowBlock& block) {
-  if (block.numbers != nullptr) return Access::kList;
+  if (block.numbers != nullptr) {
+    const bool is_grouped = block.scattered.order == ScatteredOrder::kByGroup;
+    return is_grouped ? Access::kGroupedList : Access::kList;
+  }
   return block.ahead.far_bytes != 0 ? Access::kAskedSequence : Access::kSequence;
 }
 

@@ -66,13 +66,15 @@ NPK_AVX3_DL_INLINE void sum_row(const RowBlock& block, size_t i, const std::byte
                                 __m512i& dot_of_row, __m512i& square_of_row) {
   const size_t place = i < block.count ? i : block.count - 1;
   const std::byte* row =
-      block.rows + (kAccess == Access::kList ? block.numbers[place] : place) * block.dims;
+      block.rows + (is_list(kAccess) ? block.numbers[place] : place) * block.dims;
+  const std::byte* asked = kAccess == Access::kList ? asked_row<std::byte>(block, place) : nullptr;
   __m512i dot = _mm512_setzero_si512();
   __m512i square = _mm512_setzero_si512();
   __m512i sum = _mm512_setzero_si512();
   size_t at = 0;
   for (; at + kBytes <= block.dims; at += kBytes) {
     if constexpr (kAccess == Access::kAskedSequence) prefetch_ahead(row + at, block.ahead);
+    if constexpr (kAccess == Access::kList) prefetch_line(asked + at);
     __m512i x = _mm512_loadu_si512(row + at);
     asm("" : "+v"(x));  // Kept in a register: GCC would load it once for each use.
     Elements::add(x, _mm512_loadu_si512(query + at), dot, square, sum);
@@ -82,6 +84,7 @@ NPK_AVX3_DL_INLINE void sum_row(const RowBlock& block, size_t i, const std::byte
     Elements::add(_mm512_maskz_loadu_epi8(mask, row + at),
                   _mm512_maskz_loadu_epi8(mask, query + at), dot, square, sum);
   }
+  if constexpr (kAccess == Access::kList) prefetch_row_end(asked, block.dims);
   Elements::finish(square, sum);
   dot_of_row = dot;
   square_of_row = square;
@@ -91,7 +94,7 @@ NPK_AVX3_DL_INLINE void sum_row(const RowBlock& block, size_t i, const std::byte
 template <typename Elements, Access kAccess>
 NPK_AVX3_DL_INLINE void sum_four(const RowBlock& block, size_t first, const std::byte* query,
                                  __m512i& dots, __m512i& squares) {
-  if constexpr (kAccess == Access::kList) {
+  if constexpr (kAccess == Access::kGroupedList) {
     for (size_t i = first; i < first + 4; ++i) prefetch_scattered<std::byte>(block, i);
   }
   __m512i dot[4];
@@ -147,6 +150,8 @@ void filter(const void* query, const RowBlock& block, const FilterLine& line, ui
       return filter_rows<Elements, Access::kAskedSequence>(query, block, line, passing);
     case Access::kList:
       return filter_rows<Elements, Access::kList>(query, block, line, passing);
+    case Access::kGroupedList:
+      return filter_rows<Elements, Access::kGroupedList>(query, block, line, passing);
   }
 }
 

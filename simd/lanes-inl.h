@@ -140,6 +140,14 @@ HWY_INLINE void prefetch_elements(const T* from, size_t count, Ahead ahead) {
   }
 }
 
+/// As prefetch_line, for the bytes of `count` elements.
+template <typename T>
+HWY_INLINE void prefetch_elements(const T* from, size_t count) {
+  for (size_t b = 0; b < count * sizeof(T); b += 64) {
+    prefetch_line(reinterpret_cast<const char*>(from) + b);
+  }
+}
+
 }  // namespace
 #endif  // HWY_TARGET
 }  // namespace npk::simd::HWY_NAMESPACE

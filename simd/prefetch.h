@@ -1,8 +1,9 @@
-// prefetch_ahead: how the kernels ask for the memory that they will read.
+// How the kernels ask for the memory that they will read.
 //
-// Twice: far ahead into the second-level cache, which can have many more lines under way than the
-// first-level one and keeps going while a row is finished, and nearer into the first. How far is
-// best differs: sequential_ahead() knows.
+// Rows in sequence: far ahead into the second-level cache, which can have many more lines under way
+// than the first-level one and keeps going while a row is finished, and nearer into the first. Rows
+// that lie scattered: those 8 KiB further on. How far, and in which order, is best differs between
+// processors: prefetch_policy() knows.
 #ifndef NPK_SIMD_PREFETCH_H_
 #define NPK_SIMD_PREFETCH_H_
 
@@ -18,8 +19,25 @@ struct Ahead {
   size_t near_bytes = 0;
 };
 
-/// What is best on this processor for rows that are read one after the other.
-Ahead sequential_ahead() noexcept;
+/// In which order rows that lie scattered are asked for.
+enum class ScatteredOrder : uint8_t {
+  /// Into the first-level cache, each line beside the same one of the row that is read.
+  kByRow,
+  /// Into the second-level cache, a group of rows while the one before is worked on: the first line
+  /// of each, then the second of each, and so on.
+  kByGroup,
+};
+
+/// How a processor is best asked for memory.
+struct PrefetchPolicy {
+  Ahead sequential;  // Rows that are read one after the other.
+  ScatteredOrder scattered = ScatteredOrder::kByRow;
+  /// Of a block of which so many eighths of the rows are wanted, or more, all are read.
+  size_t whole_eighths = 8;
+};
+
+/// What is best on this processor.
+const PrefetchPolicy& prefetch_policy() noexcept;
 
 /// Asks for two lines behind `at`. An address past the end is no access: prefetches do not fault.
 /// Always inlined: a copy could be compiled for one target and be run on another.
@@ -30,24 +48,31 @@ __attribute__((always_inline)) inline void prefetch_ahead(const void* at, Ahead 
   __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.near_bytes), 0, 3);
 }
 
-/// Rows that lie scattered are asked for in groups of 8 KiB, each while the one before is worked
-/// on. Measured on Zen 4 with a bare sum over a tenth of rows of 512 bytes: of the speed of as many
-/// bytes in sequence 1.00 (pages of 4 KiB); groups of 4 KiB 0.75, of 16 KiB 0.79. The same 8 KiB
-/// are best for rows of 256 to 3072 bytes.
-inline constexpr size_t kScatteredBytes = 8192;
-inline constexpr size_t kMostScatteredRows = 64;
-
-/// Rows of a group: a power of 2, at most kMostScatteredRows.
-__attribute__((always_inline)) inline size_t scattered_rows(size_t row_bytes) {
-  size_t rows = kMostScatteredRows;
-  while (rows > 1 && rows * row_bytes > kScatteredBytes) rows /= 2;
-  return rows;
+/// Asks for the line of `at`, into the first-level cache.
+__attribute__((always_inline)) inline void prefetch_line(const void* at) {
+  __builtin_prefetch(at, 0, 3);
 }
 
+/// The same for the line that a row ends in: rows may begin anywhere in a line.
+__attribute__((always_inline)) inline void prefetch_row_end(const void* row, size_t row_bytes) {
+  prefetch_line(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(row) + row_bytes - 1));
+}
+
+/// How rows that lie scattered are asked for.
+struct ScatteredAhead {
+  /// So many rows before they are read, or in groups of so many: a power of 2, at most
+  /// kMostScatteredRows.
+  size_t rows = 1;
+  ScatteredOrder order = ScatteredOrder::kByRow;
+};
+
+inline constexpr size_t kMostScatteredRows = 64;
+
+/// What is best on this processor for rows of so many bytes.
+ScatteredAhead scattered_ahead(size_t row_bytes) noexcept;
+
 /// Asks for a group of rows, row i at rows + numbers[i] * row_bytes, into the second-level cache:
-/// for the first line of each row, then for the second of each, and so on. A row at a time looks
-/// like a stream to the processor, which then drags in what lies behind the row (measured as
-/// above: 0.62).
+/// for the first line of each row, then for the second of each, and so on.
 __attribute__((always_inline)) inline void prefetch_rows(const void* rows, size_t row_bytes,
                                                          const uint64_t* numbers, size_t count) {
   uintptr_t begins[kMostScatteredRows];

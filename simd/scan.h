@@ -30,6 +30,7 @@ struct RowBlock {
   Ahead ahead = {};  // What kernels ask for while they read.
   const uint64_t* numbers = nullptr;
   size_t upcoming = 0;  // Numbers behind `count`: rows that come next, to be asked for.
+  ScatteredAhead scattered = {};
 };
 
 // Always inlined, as prefetch_ahead().
@@ -48,17 +49,25 @@ __attribute__((always_inline)) inline const T* end_of(const RowBlock& block) {
   return row_of<T>(block, block.count - 1) + block.dims;
 }
 
-/// To be called before row i is read: of rows that lie scattered, asks for those of the next group.
+/// The row that is to be asked for while scattered row i is read, or the last one known.
+template <typename T>
+__attribute__((always_inline)) inline const T* asked_row(const RowBlock& block, size_t i) {
+  const size_t last = block.count + block.upcoming - 1;
+  const size_t next = i + block.scattered.rows;
+  return row_of<T>(block, next < last ? next : last);
+}
+
+/// To be called before scattered row i is read, by what does not ask for asked_row() line by line:
+/// asks for that row, or for those of the next group.
 template <typename T>
 __attribute__((always_inline)) inline void prefetch_scattered(const RowBlock& block, size_t i) {
-  if (block.numbers == nullptr) return;
-  const size_t row_bytes = block.dims * sizeof(T);
-  const size_t group = scattered_rows(row_bytes);
-  const size_t next = i + group;
+  const auto [rows, order] = block.scattered;
+  const size_t group = order == ScatteredOrder::kByGroup ? rows : 1;
+  const size_t next = i + rows;
   const size_t known = block.count + block.upcoming;
   if (i % group != 0 || next >= known) return;
   const size_t count = known - next < group ? known - next : group;
-  prefetch_rows(block.rows, row_bytes, block.numbers + next, count);
+  prefetch_rows(block.rows, block.dims * sizeof(T), block.numbers + next, count);
 }
 
 /// Writes one number per row to `first`, and to `second` where the kernel says so.

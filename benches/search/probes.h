@@ -78,7 +78,7 @@ __attribute__((target("avx512f"))) uint64_t sum_lines_512(const std::byte* from,
 inline uint64_t sum_lines(const std::byte* from, size_t lines) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") != 0) {
-    const bool asks_ahead = simd::sequential_ahead().far_bytes != 0;
+    const bool asks_ahead = simd::prefetch_policy().sequential.far_bytes != 0;
     return (asks_ahead ? sum_lines_512<true> : sum_lines_512<false>)(from, lines);
   }
 #endif

@@ -162,13 +162,14 @@ void Plan::choose_kernels(const RowSource& rows) {
 }
 
 void Plan::score(const std::byte* rows, size_t count, double* scores, double* scratch) const {
-  scan_(query_.data(), {rows, count, dims_, simd::sequential_ahead()}, scores, scratch);
+  scan_(query_.data(), {rows, count, dims_, simd::prefetch_policy().sequential}, scores, scratch);
   finish(count, scores, scratch);
 }
 
 void Plan::score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
                         size_t count, size_t upcoming, double* scores, double* scratch) const {
-  const simd::RowBlock listed = {rows, count, row_bytes, {}, numbers, upcoming};
+  const simd::RowBlock listed = {
+      rows, count, row_bytes, {}, numbers, upcoming, simd::scattered_ahead(row_bytes)};
   for (size_t i = 0; i < count;) {
     // Rows that lie together are one block.
     size_t run = 1;

@@ -58,7 +58,8 @@ class Walker {
       : rows_(rows), given_(rows), sink_(sink), block_rows_(sink.block_rows()) {
     const uint64_t fit = kGatherBytes / std::max<uint64_t>(1, rows.block_row_bytes());
     gather_rows_ = std::clamp<uint64_t>(fit, 1, block_rows_);
-    if (is_list()) upcoming_rows_ = simd::scattered_rows(rows.block_row_bytes());
+    scattered_ = simd::scattered_ahead(rows.block_row_bytes());
+    if (is_list()) upcoming_rows_ = scattered_.rows;
   }
 
   SearchStats run(ChunkQueue& queue, Control& control) {
@@ -97,9 +98,8 @@ class Walker {
     for (const uint64_t word : words) selected += static_cast<size_t>(std::popcount(word));
     if (selected == 0) return;
     stats_.scored_rows += selected;
-    // Memory in sequence is so much faster that reading five eighths in vain does not matter
-    // (measured on Zen 4 with half of 1M x 512 bytes: a fifth quicker than one by one).
-    if (selected * 8 >= count * 3) {
+    // Memory in sequence is so much faster that reading some of it in vain does not matter.
+    if (selected * 8 >= count * simd::prefetch_policy().whole_eighths) {
       flush();
       return give(begin, count, words);
     }
@@ -132,6 +132,7 @@ class Walker {
     stats_.read_bytes += count * rows_.row_bytes();
     SelectedBlock block = {rows, count, {0, gathered_.data()}, kAllWords, is_list()};
     block.upcoming = gathered_count_ - count;
+    block.scattered = scattered_;
     block.stays = stays_;
     block.next = next_;
     sink_.take(block);
@@ -151,6 +152,7 @@ class Walker {
   std::array<uint64_t, kMostBlockRows + simd::kMostScatteredRows> gathered_;
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
+  simd::ScatteredAhead scattered_;
   size_t upcoming_rows_ = 0;  // So many are held back, for their memory to be asked for.
   SearchStats stats_;
   bool stays_ = true;                // Where the rows are, in memory.

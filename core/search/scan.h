@@ -1,10 +1,10 @@
 // The scan: hands the selected rows of a source to one sink per thread, in blocks.
 //
 // 1. A thread takes a chunk from a shared queue, so that a slow thread takes fewer.
-// 2. Of each block of rows it asks which are selected. None: nothing is read. Nearly all: the
-//    block goes to the sink where it lies, with the words that say which count. Else their numbers
-//    are kept, and once a block of them is together they go to the sink as a list, or copied back
-//    to back if the sink does not take lists.
+// 2. Of each block of rows it asks which are selected. None: nothing is read. So many that reading
+//    all is quicker (simd/prefetch.h): the block goes to the sink where it lies, with the words
+//    that say which count. Else their numbers are kept, and once a block of them is together they
+//    go to the sink as a list, or copied back to back if the sink does not take lists.
 // 3. Rows reach a sink in ascending order.
 //
 // Thread safety: as many scans at once as there are callers.
@@ -39,11 +39,13 @@ struct SelectedBlock {
   bool stays = true;
   /// Where the rows that this sink gets next probably lie. Never dereferenced.
   const std::byte* next = nullptr;
+  /// How the rows of a list are asked for.
+  simd::ScatteredAhead scattered = {};
 
   /// The rows as kernels take them, of `dims` elements each.
   [[nodiscard]] simd::RowBlock kernel_rows(size_t dims) const noexcept {
-    if (is_list) return {rows, count, dims, {}, numbers.numbers, upcoming};
-    return {rows, count, dims, simd::sequential_ahead()};
+    if (is_list) return {rows, count, dims, {}, numbers.numbers, upcoming, scattered};
+    return {rows, count, dims, simd::prefetch_policy().sequential};
   }
 };
 

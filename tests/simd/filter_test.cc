@@ -1,5 +1,6 @@
 #include "simd/filter.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -46,25 +47,30 @@ double rounded_to(RowType type, float value) {
   return value;
 }
 
-/// Every other row, and the last, as a list: those bits of `all`, the answer for all rows.
+/// Every other row, and the last, as a list that is asked for as `scattered` says, of which the
+/// last `upcoming` only come next: those bits of `all`, the answer for all rows.
 void expect_same_of_list(FilterFn kernel, const void* query, RowBlock block, const FilterLine& line,
-                         const std::vector<uint64_t>& all, const std::string& name) {
+                         const std::vector<uint64_t>& all, const ScatteredAhead& scattered,
+                         size_t upcoming, const std::string& name) {
   std::vector<uint64_t> numbers;
   for (size_t i = 0; i < block.count; ++i) {
     if (i % 2 == 0 || i + 1 == block.count) numbers.push_back(i);
   }
-  block.count = numbers.size();
+  block.upcoming = std::min(upcoming, numbers.size());
+  block.count = numbers.size() - block.upcoming;
   block.numbers = numbers.data();
-  std::vector<uint64_t> want((numbers.size() + 63) / 64, 0);
-  for (size_t i = 0; i < numbers.size(); ++i) {
+  block.scattered = scattered;
+  std::vector<uint64_t> want((block.count + 63) / 64, 0);
+  for (size_t i = 0; i < block.count; ++i) {
     want[i / 64] |= (all[numbers[i] / 64] >> (numbers[i] % 64) & 1) << (i % 64);
   }
   std::vector<uint64_t> got(want.size(), 77);
   kernel(query, block, line, got.data());
-  ASSERT_EQ(got, want) << name << " list of " << numbers.size() << " x " << block.dims;
+  ASSERT_EQ(got, want) << name << " list of " << block.count << " x " << block.dims;
 }
 
-/// `kernel` lets the same rows pass as its twin `scalar`, in sequence and listed.
+/// `kernel` lets the same rows pass as its twin `scalar`, in sequence and listed, in whichever
+/// order some processor is asked for them.
 void expect_same_rows(FilterFn kernel, FilterFn scalar, const void* query, const RowBlock& block,
                       std::span<const FilterLine> lines, const std::string& name) {
   const size_t words = (block.count + 63) / 64;
@@ -74,7 +80,11 @@ void expect_same_rows(FilterFn kernel, FilterFn scalar, const void* query, const
     scalar(query, block, line, want.data());
     kernel(query, block, line, got.data());
     ASSERT_EQ(got, want) << name << " " << block.count << " x " << block.dims;
-    expect_same_of_list(kernel, query, block, line, want, name);
+    for (const auto order : {ScatteredOrder::kByRow, ScatteredOrder::kByGroup}) {
+      for (const size_t upcoming : {0u, 1u, 8u}) {
+        expect_same_of_list(kernel, query, block, line, want, {8, order}, upcoming, name);
+      }
+    }
   }
 }
 
