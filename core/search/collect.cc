@@ -12,6 +12,7 @@ namespace npk::internal {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 double worst(Direction direction) noexcept {
   return direction == Direction::kLarger ? -kInfinity : kInfinity;
 }
@@ -45,7 +46,13 @@ void SharedBound::offer_share(uint32_t collector, double score) noexcept {
 
 TopKCollector::TopKCollector(const Wanted& wanted, const simd::SelectKernels& select,
                              SharedBound* shared, uint32_t index, const RowScorer* scorer)
-    : wanted_(wanted), select_(&select), shared_(shared), index_(index), scorer_(scorer) {
+    : wanted_(wanted),
+      select_(&select),
+      shared_(shared),
+      index_(index),
+      scorer_(scorer),
+      strict_bound_(worst(wanted.direction)),
+      strict_for_(kUnknown) {
   // Sums of it must not overflow, and nobody has more rows.
   wanted_.k = std::min(wanted_.k, UINT64_MAX / 4);
   const uint64_t share = shared->share_of(wanted_.k);
@@ -56,14 +63,14 @@ bool TopKCollector::admits_all() const noexcept {
   return !is_full_ && !wanted_.threshold && shared_->get() == worst(wanted_.direction);
 }
 
-double TopKCollector::strict_bound() const noexcept {
+void TopKCollector::learn_bound(double shared) noexcept {
   // Rows of this thread ascend, so one that only equals its own bound comes too late. One that
   // equals the bound of another thread may still come before that thread's rows.
   double bound = wanted_.threshold.value_or(worst(wanted_.direction));
-  const double shared = shared_->get();
   if (is_better(wanted_.direction, shared, bound)) bound = shared;
-  if (is_full_ && !is_better(wanted_.direction, bound, bound_)) return bound_;
-  return std::nextafter(bound, worst(wanted_.direction));
+  const bool is_own = is_full_ && !is_better(wanted_.direction, bound, bound_);
+  strict_bound_ = is_own ? bound_ : std::nextafter(bound, worst(wanted_.direction));
+  strict_for_ = shared;
 }
 
 void TopKCollector::take(RowNumbers rows, std::span<const double> scores,
@@ -72,7 +79,7 @@ void TopKCollector::take(RowNumbers rows, std::span<const double> scores,
   std::array<uint64_t, 4> passing;
   for (size_t begin = 0; begin < scores.size(); begin += 64 * passing.size()) {
     const size_t count = std::min(scores.size() - begin, 64 * passing.size());
-    const double bound = admits_all() ? worst(wanted_.direction) : strict_bound();
+    const double bound = strict_bound();
     if (bound != worst(wanted_.direction)) {
       const bool is_larger = wanted_.direction == Direction::kLarger;
       (is_larger ? select_->above : select_->below)(scores.data() + begin, count, bound,
@@ -139,6 +146,7 @@ void TopKCollector::shrink() {
     bound_ = drop_worse_than_kth();
     is_full_ = true;
     shared_->offer(bound_);
+    strict_for_ = kUnknown;
   }
   if (admits_all()) return;
   nan_rows_.clear();

@@ -115,11 +115,13 @@ class TopKCollector {
   /// A row whose score is a number in this range.
   void add_between(const ScoreRange& range, uint64_t row);
 
-  /// A score must be better than this to be kept, unless admits_all(). NaN is never better.
-  [[nodiscard]] double strict_bound() const noexcept;
-  /// Whether a row with this score, a number, may matter.
-  [[nodiscard]] bool admits(double score) const noexcept {
-    return admits_all() || is_better(wanted_.direction, score, strict_bound());
+  /// A score must be better than this to be kept, unless admits_all(): then it is the worst of all.
+  /// NaN is never better.
+  /// Cheap as long as nothing new is known.
+  [[nodiscard]] double strict_bound() noexcept {
+    const double shared = shared_->get();
+    if (shared != strict_for_) learn_bound(shared);
+    return strict_bound_;
   }
   /// Nothing is known yet: every score, NaN too, must be handed in.
   [[nodiscard]] bool admits_all() const noexcept;
@@ -144,6 +146,8 @@ class TopKCollector {
     return !wanted_.threshold || score == *wanted_.threshold ||
            is_better(wanted_.direction, score, *wanted_.threshold);
   }
+  /// Sets strict_bound_.
+  void learn_bound(double shared) noexcept;
   void push(const Candidate& candidate);
   /// Learns bounds from the candidates and drops those that cannot be among the k best.
   void shrink();
@@ -171,6 +175,8 @@ class TopKCollector {
   uint64_t shrink_at_;              // So many candidates are thinned out.
   bool is_full_ = false;            // k candidates are certainly not worse than bound_.
   double bound_ = 0;
+  double strict_bound_;
+  double strict_for_;  // The shared bound that strict_bound_ was made of; NaN: of another bound_.
 };
 
 }  // namespace npk::internal

@@ -166,6 +166,14 @@ void Plan::score(const std::byte* rows, size_t count, double* scores, double* sc
   finish(count, scores, scratch);
 }
 
+double Plan::score_one(const std::byte* row) const {
+  double score = 0;
+  double scratch = 0;
+  scan_(query_.data(), {row, 1, dims_}, &score, &scratch);
+  finish(1, &score, &scratch);
+  return score;
+}
+
 void Plan::score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,
                         size_t count, size_t upcoming, double* scores, double* scratch) const {
   const simd::RowBlock listed = {

@@ -49,6 +49,9 @@ class Plan {
   /// Canonical scores of rows back to back. Requires: scratch holds `count` numbers too.
   void score(const std::byte* rows, size_t count, double* scores, double* scratch) const;
 
+  /// The same of one row, which is in the cache.
+  [[nodiscard]] double score_one(const std::byte* row) const;
+
   /// As score(), for the rows numbers[i], ascending, of those that begin at `rows`. Behind them are
   /// the numbers of `upcoming` rows that will be asked for next.
   void score_listed(const std::byte* rows, uint64_t row_bytes, const uint64_t* numbers,

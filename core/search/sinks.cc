@@ -63,19 +63,23 @@ void FilterSink::filter_for(size_t query, const SelectedBlock& block) {
 }
 
 void PanelSink::take(const SelectedBlock& block) {
-  // Other threads may have found better bounds meanwhile.
-  is_stale_.assign(is_stale_.size(), true);
   // Where what rounding leaves unclear is much, exact panels cost less than to score it.
   constexpr size_t kMostUnclear = 16;
   constexpr uint32_t kMostBlocksExact = 16;
   const bool is_exact = blocks_exact_ > 0;
   if (is_exact) --blocks_exact_;
+  if (is_exact != was_exact_) forget_bounds();  // Other panels, other margins.
+  was_exact_ = is_exact;
   unclear_ = 0;
   const Panels all = is_exact ? filter_.exact_panels() : filter_.panels();
   // As many panels as stay in the cache meet all rows of the block before the next ones do.
   const size_t step = PanelFilter::cached_panels(all);
   for (size_t p = 0; p < all.size(); p += step) {
     const Panels panels = all.subspan(p, std::min(step, all.size() - p));
+    // Other threads may have found better bounds meanwhile.
+    for (const PanelFilter::Panel& panel : panels) {
+      for (size_t q = 0; q < panel.count; ++q) refresh_bound(panel, q);
+    }
     for (size_t first = 0; first < block.count; first += PanelFilter::kRows) {
       take_part(block, first, std::min(block.count - first, PanelFilter::kRows), panels, is_exact);
     }
@@ -86,16 +90,15 @@ void PanelSink::take(const SelectedBlock& block) {
   next_exact_ = is_too_much ? std::min(2 * next_exact_, kMostBlocksExact) : 1;
 }
 
-void PanelSink::refresh_bounds(const PanelFilter::Panel& panel) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  for (size_t q = 0; q < panel.count; ++q) {
-    if (!is_stale_[panel.first + q]) continue;
-    const TopKCollector& collector = collectors_[panel.first + q];
-    const bool is_larger = plans_[panel.first + q].direction() == Direction::kLarger;
-    const double worst = is_larger ? -kInfinity : kInfinity;
-    state_.set_bound(panel, q, collector.admits_all() ? worst : collector.strict_bound());
-    is_stale_[panel.first + q] = false;
-  }
+void PanelSink::forget_bounds() {
+  bounds_.assign(plans_.size(), std::numeric_limits<double>::quiet_NaN());
+}
+
+void PanelSink::refresh_bound(const PanelFilter::Panel& panel, size_t q) {
+  const double bound = collectors_[panel.first + q].strict_bound();
+  if (bound == bounds_[panel.first + q]) return;
+  bounds_[panel.first + q] = bound;
+  state_.set_bound(panel, q, bound);
 }
 
 void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels,
@@ -107,7 +110,6 @@ void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count
   state_.set_rows(rows, count, first + count < block.count ? behind : block.next, is_exact);
   std::array<uint64_t, PanelFilter::kRows> passing;
   for (size_t p = 0; p < panels.size(); ++p) {
-    refresh_bounds(panels[p]);
     state_.run(panels[p], p, panels.size(), passing.data());
     for (size_t r = 0; r < count; ++r) {
       if (passing[r] == 0 || (selected >> r & 1) == 0) continue;
@@ -122,20 +124,19 @@ void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t
   for (; bits != 0; bits &= bits - 1) {
     const auto q = static_cast<size_t>(std::countr_zero(bits));
     TopKCollector& collector = collectors_[panel.first + q];
+    const double bound = bounds_[panel.first + q];
+    const Direction direction = plans_[panel.first + q].direction();
     if (const auto range = state_.score_range(panel, r, q)) {
-      if (!collector.admits(range->at_best)) continue;
-      if (!collector.admits(range->at_worst)) ++unclear_;
+      if (!is_better(direction, range->at_best, bound)) continue;
+      if (!is_better(direction, range->at_worst, bound)) ++unclear_;
       if (stays && number < scored_from_row_) {
-        is_stale_[panel.first + q] = true;
         collector.add_between(*range, number);
+        refresh_bound(panel, q);
         continue;
       }
     }
-    is_stale_[panel.first + q] = true;
-    double score = 0;
-    double scratch = 0;
-    plans_[panel.first + q].score(row, 1, &score, &scratch);
-    collector.add(score, number);
+    collector.add(plans_[panel.first + q].score_one(row), number);
+    refresh_bound(panel, q);
   }
 }
 

@@ -75,8 +75,9 @@ class PanelSink final : public CollectSink {
       : CollectSink(plans, std::move(collectors), rows.block_row_bytes()),
         filter_(filter),
         state_(filter),
-        scored_from_row_(rows.rows() / 2),
-        is_stale_(plans.size(), true) {}
+        scored_from_row_(rows.rows() / 2) {
+    forget_bounds();
+  }
   void take(const SelectedBlock& block) override;
   [[nodiscard]] bool takes_lists() const override { return false; }
   [[nodiscard]] size_t block_rows() const override { return kBlockRows; }
@@ -89,17 +90,21 @@ class PanelSink final : public CollectSink {
   /// Row r of the part, for those queries of the panel whose bit is set.
   void take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t bits, const std::byte* row,
                     uint64_t number, bool stays);
-  void refresh_bounds(const PanelFilter::Panel& panel);
+  /// As if state_ had been told no bound yet.
+  void forget_bounds();
+  /// Tells state_ what the collector knows, if it is new.
+  void refresh_bound(const PanelFilter::Panel& panel, size_t q);
 
   const PanelFilter& filter_;
   PanelFilter::State state_;
   /// What passes is scored at once from this row on, while it is in the cache, which takes half as
   /// long as later, and more than half of it will remain among the best. Before, less will.
   uint64_t scored_from_row_;
-  std::vector<bool> is_stale_;  // Queries whose bound may have changed.
-  size_t unclear_ = 0;          // Pairs of the block whose scores may or may not matter.
-  uint32_t blocks_exact_ = 0;   // So many blocks meet the exact panels,
-  uint32_t next_exact_ = 1;     // and so many the next time.
+  std::vector<double> bounds_;  // By query: what state_ was told.
+  bool was_exact_ = false;
+  size_t unclear_ = 0;         // Pairs of the block whose scores may or may not matter.
+  uint32_t blocks_exact_ = 0;  // So many blocks meet the exact panels,
+  uint32_t next_exact_ = 1;    // and so many the next time.
 };
 
 /// Writes the scores of live rows to their logical places: out[query * live_rows + row].
