@@ -79,6 +79,9 @@ struct Wanted {
   Direction direction = Direction::kLarger;
   uint64_t k = 0;                   // UINT64_MAX: all that reach the threshold.
   std::optional<double> threshold;  // Inclusive. NaN scores never reach one.
+  /// What reaches this probably is among the k, what does not probably is not. Only time depends on
+  /// it. Nothing: no idea.
+  std::optional<double> likely = {};
 };
 
 /// Candidates kept beyond k before they are thinned out: few, so that the bound is soon known well;
@@ -122,6 +125,11 @@ class TopKCollector {
     const double shared = shared_->get();
     if (shared != strict_for_) learn_bound(shared);
     return strict_bound_;
+  }
+  /// Whether a row with a score in this range probably is among the k best. Nothing: no idea.
+  [[nodiscard]] std::optional<bool> is_likely(const ScoreRange& range) const noexcept {
+    if (!wanted_.likely) return {};
+    return !is_better(wanted_.direction, *wanted_.likely, (range.at_worst + range.at_best) / 2);
   }
   /// Nothing is known yet: every score, NaN too, must be handed in.
   [[nodiscard]] bool admits_all() const noexcept;

@@ -99,6 +99,13 @@ RowSource RowSource::moved(const std::byte* rows, uint64_t first) const {
   return source;
 }
 
+RowSource RowSource::selecting(const RowSelection* selection) const {
+  RowSource source = *this;
+  source.selection_ = selection;
+  source.file_ = {};
+  return source;
+}
+
 const std::byte* RowSource::block(uint64_t begin, uint64_t end,
                                   std::vector<std::byte>& buffer) const {
   if (view_.is_contiguous() && !is_converted_) return view_.data() + begin * row_bytes_;

@@ -56,6 +56,9 @@ class RowSource {
   /// Requires: the rows lie back to back. Lifetime: of `rows`.
   [[nodiscard]] RowSource moved(const std::byte* rows, uint64_t first) const;
 
+  /// The same rows where they are mapped, of which others are selected. Lifetime: of `selection`.
+  [[nodiscard]] RowSource selecting(const RowSelection* selection) const;
+
   /// The kernels' name for the rows of block(): the element type, or float64 if it has none.
   [[nodiscard]] simd::RowType row_type() const noexcept { return row_type_; }
   /// Whether block() is the rows themselves, without a copy.

@@ -134,7 +134,7 @@ class Walker {
     block.upcoming = gathered_count_ - count;
     block.scattered = scattered_;
     block.stays = stays_;
-    block.next = next_;
+    block.next = rows;  // Copies go where these are.
     sink_.take(block);
     std::copy_n(gathered_.begin() + static_cast<ptrdiff_t>(count), block.upcoming,
                 gathered_.begin());

@@ -1,14 +1,11 @@
 #include "core/search/search_rows.h"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cmath>
-#include <deque>
 #include <optional>
 
-#include "core/base/threads.h"
 #include "core/search/plan.h"
+#include "core/search/query_group.h"
 #include "core/search/scan.h"
 #include "core/search/sinks.h"
 #include "core/search/where_set.h"
@@ -103,114 +100,6 @@ uint64_t group_size(const RowSource& rows, const ArrayView& queries, const Wante
   return most < simd::kMaxPanelQueries ? most : most - most % simd::kMaxPanelQueries;
 }
 
-/// Canonical scores of rows of a source.
-class PlanScorer final : public RowScorer {
- public:
-  PlanScorer(const RowSource& rows, const Plan& plan) : rows_(rows), plan_(plan) {}
-  void score(std::span<const uint64_t> numbers, double* scores) const override {
-    std::array<double, kMostRows> scratch;
-    if (rows_.is_direct()) {
-      plan_.score_listed(rows_.address(0), rows_.block_row_bytes(), numbers.data(), numbers.size(),
-                         0, scores, scratch.data());
-      return;
-    }
-    std::vector<std::byte> buffer;
-    for (size_t i = 0; i < numbers.size(); ++i) {
-      plan_.score(rows_.gather(numbers.subspan(i, 1), buffer), 1, scores + i, scratch.data());
-    }
-  }
-
- private:
-  const RowSource& rows_;
-  const Plan& plan_;
-};
-
-/// What a search keeps for its queries.
-struct Collecting {
-  std::deque<PlanScorer> scorers;
-  std::deque<SharedBound> bounds;
-  std::vector<std::unique_ptr<BlockSink>> sinks;  // One per thread.
-};
-
-/// At most one of them.
-struct Filters {
-  std::optional<PanelFilter> panels;
-  std::optional<RowFilter> rows;
-};
-
-void make_sinks(const RowSource& rows, std::span<const Plan> plans, const Wanted& wanted,
-                const Filters& filters, uint32_t threads, Collecting& collecting) {
-  for (const Plan& plan : plans) {
-    collecting.scorers.emplace_back(rows, plan);
-    collecting.bounds.emplace_back(wanted.direction, threads);
-  }
-  for (uint32_t thread = 0; thread < threads; ++thread) {
-    std::vector<TopKCollector> collectors;
-    collectors.reserve(plans.size());
-    for (size_t q = 0; q < plans.size(); ++q) {
-      collectors.emplace_back(wanted, plans[q].select(), &collecting.bounds[q], thread,
-                              &collecting.scorers[q]);
-    }
-    if (filters.panels) {
-      collecting.sinks.push_back(
-          std::make_unique<PanelSink>(plans, std::move(collectors), *filters.panels, rows));
-    } else if (filters.rows) {
-      collecting.sinks.push_back(std::make_unique<FilterSink>(
-          plans, std::move(collectors), *filters.rows, rows.block_row_bytes()));
-    } else {
-      collecting.sinks.push_back(
-          std::make_unique<CollectSink>(plans, std::move(collectors), rows.block_row_bytes()));
-    }
-  }
-}
-
-TopK merge_query(const RowSource& rows, std::span<const std::unique_ptr<BlockSink>> sinks,
-                 size_t query) {
-  std::vector<TopKCollector> collectors;
-  collectors.reserve(sinks.size());
-  for (const auto& sink : sinks) {
-    collectors.push_back(std::move(static_cast<CollectSink&>(*sink).collector(query)));
-  }
-  const std::vector<Hit> hits = TopKCollector::merge(collectors);
-  const RowSelection* selection = rows.selection();
-  TopK answer;
-  answer.rows.reserve(hits.size());
-  answer.scores.reserve(hits.size());
-  for (const Hit& hit : hits) {
-    answer.rows.push_back(selection == nullptr ? hit.row : selection->logical(hit.row));
-    answer.scores.push_back(hit.score);
-  }
-  return answer;
-}
-
-/// Writes one answer for each plan.
-Status run_plans(const RowSource& rows, std::span<const Plan> plans, const Wanted& wanted,
-                 uint32_t threads, const Progress& progress, SearchStats* stats, TopK* answers) {
-  if (plans.empty() || wanted.k == 0) return {};
-  Filters filters;
-  filters.panels = PanelFilter::create(rows, plans, wanted.k);
-  if (!filters.panels) filters.rows = RowFilter::create(rows, plans);
-  Collecting collecting;
-  make_sinks(rows, plans, wanted, filters, scan_threads(rows, threads, plans.size()), collecting);
-  NPK_RETURN_IF_ERROR(scan_rows(rows, collecting.sinks, progress, stats));
-  std::atomic<size_t> next_query{0};
-  run_on_threads(static_cast<uint32_t>(std::min(collecting.sinks.size(), plans.size())),
-                 [&](uint32_t) {
-                   for (size_t q = next_query++; q < plans.size(); q = next_query++) {
-                     answers[q] = merge_query(rows, collecting.sinks, q);
-                   }
-                 });
-  return {};
-}
-
-/// Every group of queries reads the rows again.
-void add_group(SearchStats& sum, const SearchStats& group) {
-  sum.scored_rows = group.scored_rows;
-  sum.read_bytes += group.read_bytes;
-  sum.direct_bytes += group.direct_bytes;
-  sum.copied_bytes += group.copied_bytes;
-}
-
 }  // namespace
 
 Result<std::vector<TopK>> search_rows(const SearchedRows& searched, const ArrayView& queries,
@@ -230,23 +119,22 @@ Result<std::vector<TopK>> search_rows(const SearchedRows& searched, const ArrayV
             .status());
   }
   std::vector<TopK> answers(count);
-  if (options.stats != nullptr) *options.stats = {};
+  SearchStats stats;
   const uint64_t groups = (count + step - 1) / step;
   for (uint64_t group = 0; group < groups; ++group) {
     const uint64_t begin = group * step;
-    NPK_ASSIGN_OR_RETURN(const auto plans, plan_queries(source, queries, options.metric, begin,
-                                                        std::min(begin + step, count)));
+    NPK_ASSIGN_OR_RETURN(auto plans, plan_queries(source, queries, options.metric, begin,
+                                                  std::min(begin + step, count)));
     Progress progress = options.progress;
     if (progress && groups > 1) {
       progress = [&](uint64_t done, uint64_t total) {
         return options.progress((group * total + done) / groups, total);
       };
     }
-    SearchStats stats;
-    NPK_RETURN_IF_ERROR(run_plans(source, plans, wanted, options.threads, progress, &stats,
-                                  answers.data() + begin));
-    if (options.stats != nullptr) add_group(*options.stats, stats);
+    NPK_RETURN_IF_ERROR(search_group(source, std::move(plans), wanted, options.threads, progress,
+                                     stats, answers.data() + begin));
   }
+  if (options.stats != nullptr) *options.stats = stats;
   return answers;
 }
 
@@ -254,12 +142,15 @@ Result<TopK> search_rows_once(const SearchedRows& searched, const ArrayView& que
                               const SearchOptions& options, Extent extent) {
   Rows rows;
   NPK_RETURN_IF_ERROR(open_rows(searched, options.where, rows));
-  NPK_ASSIGN_OR_RETURN(const Plan plan, Plan::create(*rows.source, query, options.metric));
+  NPK_ASSIGN_OR_RETURN(Plan plan, Plan::create(*rows.source, query, options.metric));
   NPK_ASSIGN_OR_RETURN(const Wanted wanted, wanted_by(options, extent));
+  std::vector<Plan> plans;
+  plans.push_back(std::move(plan));
   TopK answer;
-  if (options.stats != nullptr) *options.stats = {};
-  NPK_RETURN_IF_ERROR(run_plans(*rows.source, {&plan, 1}, wanted, options.threads, options.progress,
-                                options.stats, &answer));
+  SearchStats stats;
+  NPK_RETURN_IF_ERROR(search_group(*rows.source, std::move(plans), wanted, options.threads,
+                                   options.progress, stats, &answer));
+  if (options.stats != nullptr) *options.stats = stats;
   return answer;
 }
 

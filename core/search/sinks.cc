@@ -129,7 +129,7 @@ void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t
     if (const auto range = state_.score_range(panel, r, q)) {
       if (!is_better(direction, range->at_best, bound)) continue;
       if (!is_better(direction, range->at_worst, bound)) ++unclear_;
-      if (stays && number < scored_from_row_) {
+      if (stays && !collector.is_likely(*range).value_or(number >= scored_from_row_)) {
         collector.add_between(*range, number);
         refresh_bound(panel, q);
         continue;

@@ -97,8 +97,9 @@ class PanelSink final : public CollectSink {
 
   const PanelFilter& filter_;
   PanelFilter::State state_;
-  /// What passes is scored at once from this row on, while it is in the cache, which takes half as
-  /// long as later, and more than half of it will remain among the best. Before, less will.
+  /// Where nobody knows what is likely, what passes is scored at once from this row on, while it is
+  /// in the cache, which takes half as long as later, and more than half of it will remain among
+  /// the best. Before, less will.
   uint64_t scored_from_row_;
   std::vector<double> bounds_;  // By query: what state_ was told.
   bool was_exact_ = false;

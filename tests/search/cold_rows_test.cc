@@ -193,6 +193,28 @@ TEST_F(ColdRows, AreReadAroundThePageCacheAndHotOnesAreNot) {
   EXPECT_EQ(stats.copied_bytes, 0u);
 }
 
+TEST_F(ColdRows, AreNotSampledAndHotOnesAre) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  if (!has_direct_reads(dir_)) GTEST_SKIP() << "no direct reads here";
+  const Array base = random_rows(DType::kFloat32, 50'000, 128, Content::kNormal, random);
+  const Array queries = random_rows(DType::kFloat32, 16, 128, Content::kNormal, random);
+  save(base);
+  SearchStats stats;
+  const auto search = [&] {
+    Result<ParallelIO> store = ParallelIO::open(path());
+    NPK_ASSERT_OK(store);
+    NPK_ASSERT_OK(StreamingVectorEngine().streaming_multi_query_top_k(
+        *store, "v", queries, {.k = 1'000, .stats = &stats}));
+    EXPECT_EQ(stats.scored_rows, 50'000u);
+  };
+  search();
+  EXPECT_GT(stats.read_bytes, base.size_bytes());
+  make_cold();
+  search();
+  EXPECT_EQ(stats.read_bytes, base.size_bytes());
+  EXPECT_EQ(stats.direct_bytes, base.size_bytes());
+}
+
 TEST_F(ColdRows, OfWhichNoneIsSelectedAreNotRead) {
   std::mt19937_64 random(npk::testing::test_seed());
   const Array base = random_rows(DType::kFloat32, 50'000, 128, Content::kNormal, random);
