@@ -12,6 +12,7 @@
 #define NPK_CORE_SEARCH_COLLECT_H_
 
 #include <atomic>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -80,7 +81,7 @@ struct Wanted {
   uint64_t k = 0;                   // UINT64_MAX: all that reach the threshold.
   std::optional<double> threshold;  // Inclusive. NaN scores never reach one.
   /// What reaches this probably is among the k, what does not probably is not. Only time depends on
-  /// it. Nothing: no idea.
+  /// it. Nothing: no idea. Requires: a threshold.
   std::optional<double> likely = {};
 };
 
@@ -126,10 +127,13 @@ class TopKCollector {
     if (shared != strict_for_) learn_bound(shared);
     return strict_bound_;
   }
-  /// Whether a row with a score in this range probably is among the k best. Nothing: no idea.
+  /// Whether a row with a score in this range probably is among the k best, or cannot be told from
+  /// those that are. Nothing: no idea.
   [[nodiscard]] std::optional<bool> is_likely(const ScoreRange& range) const noexcept {
     if (!wanted_.likely) return {};
-    return !is_better(wanted_.direction, *wanted_.likely, (range.at_worst + range.at_best) / 2);
+    const double unlikely = std::abs(*wanted_.likely - *wanted_.threshold);
+    return 2 * std::abs(range.at_best - range.at_worst) > unlikely ||
+           !is_better(wanted_.direction, *wanted_.likely, (range.at_worst + range.at_best) / 2);
   }
   /// Nothing is known yet: every score, NaN too, must be handed in.
   [[nodiscard]] bool admits_all() const noexcept;

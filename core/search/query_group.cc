@@ -31,6 +31,9 @@ constexpr uint64_t kQueriesPerDraw = 100;
 // and as long as it takes to hold so many bytes against a query is saved for each of the k best of
 // a query (both measured on a Xeon with AMX, with rows of 512 and of 3072 bytes).
 constexpr uint64_t kBytesPerHit = 200'000;
+// With a threshold so little passes in vain that coarse panels are still the quicker ones for a k
+// this many times as large (measured there: up to 2,000 instead of 256).
+constexpr uint64_t kCoarserK = 8;
 
 /// Canonical scores of rows of a source.
 class PlanScorer final : public RowScorer {
@@ -151,9 +154,8 @@ Status scan_once(const RowSource& rows, const Queries& queries, std::span<const 
 }
 
 /// Whether a sample takes less time than what is not collected thanks to it.
-bool is_worth_sampling(const RowSource& rows, const Queries& queries, uint64_t k) {
-  if (!queries.panels || k < kLeastSampledK || rows.rows() / 8 < k) return false;
-  const uint64_t count = queries.plans.size();
+bool is_worth_sampling(const RowSource& rows, uint64_t count, uint64_t k) {
+  if (k < kLeastSampledK || rows.rows() / 8 < k) return false;
   const uint64_t drawn_bytes = rows.rows() / (k / kSampledHits) * rows.block_row_bytes();
   if (drawn_bytes / count > kBytesPerHit * k / (count + kQueriesPerDraw)) return false;
   // It is read row by row: all must be in memory.
@@ -187,9 +189,11 @@ Status search_group(const RowSource& rows, std::vector<Plan> plans, const Wanted
   if (plans.empty() || wanted.k == 0) return {};
   std::vector<size_t> again;
   {
-    const Queries queries = prepare(rows, plans, wanted.k, threads);
+    const bool is_sampled = is_worth_sampling(rows, plans.size(), wanted.k);
+    const uint64_t k = is_sampled ? wanted.k / kCoarserK : wanted.k;
+    const Queries queries = prepare(rows, plans, k, threads);
     std::vector<Wanted> by_query(plans.size(), wanted);
-    if (is_worth_sampling(rows, queries, wanted.k)) {
+    if (is_sampled && queries.panels) {
       NPK_RETURN_IF_ERROR(estimate_thresholds(rows, queries, by_query, stats));
     }
     NPK_RETURN_IF_ERROR(scan_once(rows, queries, by_query, progress, stats, answers));
