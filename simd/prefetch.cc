@@ -12,16 +12,17 @@ namespace {
 [[maybe_unused]] constexpr PrefetchPolicy kAmd = {{}, ScatteredOrder::kByGroup, 3};
 
 // Intel (Sapphire Rapids and later), and what nobody has measured.
-// Rows in sequence: without 0.45 to 0.75; its own prefetchers stop at page ends. 512 MB and more,
-// with the near request 3.5 KiB behind the far one 0.98 to 1.1, with 4 KiB and more, when the lines
-// have come to rest in the second level, 0.83 to 0.94. What the third level holds prefers the two
-// far apart, by no more than 0.03. A tenth of rows of 512 bytes (Xeon 6, huge pages), a bare sum,
+// Rows in sequence: without 0.45 to 0.75; its own prefetchers stop at page ends. With the near
+// request 2.5 KiB behind the far one float32 and float64 0.99 to 1.1 on huge pages, 0.97 to 1.06
+// on those of 4 KiB; 3.5 KiB behind 0.94 to 1.1 and 0.95 to 1.0, 4 KiB and more, when the lines
+// have come to rest in the second level, 0.83 to 0.95. Bytes in the third level 0.88 to 0.92 (4 KiB
+// pages: 0.98; 3.5 KiB behind 0.85). A tenth of rows of 512 bytes (Xeon 6, huge pages), a bare sum,
 // of the speed of as many bytes in sequence: from the third level a row at a time 0.9 to 1.0, in
 // groups 0.5 to 0.75; from memory 0.35 to 0.5 in any order, as some eleven lines are under way at
 // once and the rest is left to the processor's prefetchers, which drag in what lies behind the row.
 // Rows of 128 to 3072 bytes: to read all takes 1.1 to 1.3 times as long if half of them are wanted,
 // 0.8 to 0.9 times if three quarters are.
-constexpr PrefetchPolicy kOthers = {{8192, 4608}, ScatteredOrder::kByRow, 5};
+constexpr PrefetchPolicy kOthers = {{11264, 8704}, ScatteredOrder::kByRow, 5};
 
 // Zen 4, measured as above: groups of 4 KiB 0.75, of 16 KiB 0.79; the same 8 KiB are best for rows
 // of 256 to 3072 bytes.
