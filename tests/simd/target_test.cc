@@ -10,6 +10,10 @@
 #include "simd/scan.h"
 #include "tests/support/support.h"
 
+#if defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 
@@ -32,6 +36,13 @@ std::set<std::string> processor_flags() {
   return flags;
 }
 
+/// Whether the kernel lets this process use AMX; some sandboxes do not.
+bool may_use_tiles() {
+  constexpr long kAskForState = 0x1023;  // ARCH_REQ_XCOMP_PERM of Linux,
+  constexpr long kTileData = 18;         // and its XFEATURE_XTILE_DATA.
+  return ::syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
+
 std::set<Target> targets_of_this_processor() {
   const std::set<std::string> flags = processor_flags();
   const auto has = [&](std::initializer_list<const char*> wanted) {
@@ -46,7 +57,7 @@ std::set<Target> targets_of_this_processor() {
     expected.insert(Target::kAvx3);
     if (has({"avx512_vnni", "avx512_vpopcntdq", "avx512_bitalg", "avx512vbmi"})) {
       expected.insert(Target::kAvx3Dl);
-      if (has({"amx_tile", "amx_int8", "amx_bf16", "avx512_bf16"})) {
+      if (has({"amx_tile", "amx_int8", "amx_bf16", "avx512_bf16"}) && may_use_tiles()) {
         expected.insert(Target::kAmx);
       }
     }
