@@ -30,6 +30,13 @@ size_t vectors_of_next(size_t left) noexcept {
   return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
 }
 
+std::byte* bytes_of(std::vector<simd::NarrowLine>& lines) noexcept {
+  return reinterpret_cast<std::byte*>(lines.data());
+}
+const std::byte* bytes_of(const std::vector<simd::NarrowLine>& lines) noexcept {
+  return reinterpret_cast<const std::byte*>(lines.data());
+}
+
 /// What an element of 16 bits is.
 double rounded_element(simd::Rounding rounding, const std::byte* from) noexcept {
   int16_t bits;
@@ -189,7 +196,7 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
   if (is_bytes) panel.starts.resize(width);
   if (!is_bytes) panel.units.resize(width);
   const auto word = [&](size_t j, size_t q) {
-    return panel.packed_words.data()->bytes + (j * width + q) * kWord;
+    return bytes_of(panel.packed_words) + (j * width + q) * kWord;
   };
   for (size_t q = 0; q < panel.count; ++q) {
     const PreparedQuery& query = plans[first + q].query();
@@ -240,7 +247,7 @@ void PanelFilter::State::prepare_narrow(const std::byte* rows, size_t count) {
   const size_t lines = (dims * filter_->item_bytes() + kLine - 1) / kLine;
   const size_t step_bytes = lines * kLine;
   if (narrow_.size() < count * lines) narrow_.resize(count * lines);
-  std::byte* narrow = narrow_.data()->bytes;
+  std::byte* narrow = bytes_of(narrow_);
   const simd::NarrowPanelKernels& kernels = *filter_->narrow_kernels_;
   if (filter_->items_ == Items::kBytes) {
     kernels.prepare_bytes(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
@@ -299,7 +306,7 @@ void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint
     narrow_rows_.next_bytes = share;
     panel.narrow_kernel(
         narrow_rows_,
-        {panel.packed_words.data()->bytes, panel.starts.data(), panel.units.data(), slopes, bounds},
+        {bytes_of(panel.packed_words), panel.starts.data(), panel.units.data(), slopes, bounds},
         dots_.data(), passing);
   } else {
     rows_.next = next;
