@@ -32,11 +32,32 @@ Status check_append(const ArrayState& state, const Record& record) {
   return {};
 }
 
+/// The state with which a record begins a generation of array `id`: one without rows.
+Result<ArrayState> begun_state(const Record& record, uint64_t id) {
+  NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode_descriptor(as_text(record.payload)));
+  const ArrayState& state = descriptor.state;
+  if (record.array != id || state.id != id || state.generation != record.generation) {
+    return damage(record, "describes another array or generation than its own");
+  }
+  if (!state.is_scalar && state.rows != 0) return damage(record, "begins with rows");
+  return std::move(descriptor.state);
+}
+
+/// The state with which a record goes on in a new generation: what tells arrays and their files
+/// apart stays.
+Result<ArrayState> next_generation(const ArrayState& state, const Record& record) {
+  NPK_ASSIGN_OR_RETURN(ArrayState next, begun_state(record, state.id));
+  if (next.name != state.name || next.stem != state.stem) {
+    return damage(record, concat("makes array '", state.name, "' another one, '", next.name, "'"));
+  }
+  if (next.generation <= state.generation) return damage(record, "begins no later generation");
+  return next;
+}
+
 Status create(const Directory& directory, const Catalog* known, const Record& record,
               Committed& committed) {
-  NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode_descriptor(as_text(record.payload)));
-  auto state = std::make_shared<ArrayState>(std::move(descriptor.state));
-  state->id = record.number;
+  NPK_ASSIGN_OR_RETURN(ArrayState begun, begun_state(record, record.number));
+  auto state = std::make_shared<ArrayState>(std::move(begun));
   state->last_record = record.number;
   const auto found = committed.catalog.find(state->name);
   if (found != committed.catalog.end()) {
@@ -106,10 +127,7 @@ Status advance(const Directory& directory, ArrayState& state, const Record& reco
       break;
     }
     case RecordType::kSwapGeneration: {
-      NPK_ASSIGN_OR_RETURN(Descriptor descriptor, decode_descriptor(as_text(record.payload)));
-      const uint64_t id = state.id;
-      state = std::move(descriptor.state);
-      state.id = id;
+      NPK_ASSIGN_OR_RETURN(state, next_generation(state, record));
       state.file = rows_file_of(directory, nullptr, state);
       break;
     }

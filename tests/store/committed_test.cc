@@ -18,7 +18,7 @@ class RecordsThatCannotFollow : public ::testing::Test {
     state_.name = state_.stem = std::string("a");
     state_.row_shape = {3};
     state_.generation = 4;
-    NPK_ASSERT_OK(add(record(RecordType::kCreate, 1, encode_descriptor(state_))));
+    NPK_ASSERT_OK(add(create(1)));
     Record append = record(RecordType::kAppend, 2);
     append.arg1 = 5;
     NPK_ASSERT_OK(add(append));
@@ -35,6 +35,23 @@ class RecordsThatCannotFollow : public ::testing::Test {
     record.generation = 4;
     record.offset_bytes = 777;
     record.payload.assign(as_bytes(payload).begin(), as_bytes(payload).end());
+    return record;
+  }
+
+  /// With state_ as descriptor.
+  Record create(uint64_t number) {
+    state_.id = number;
+    Record record =
+        RecordsThatCannotFollow::record(RecordType::kCreate, number, encode_descriptor(state_));
+    record.array = number;
+    return record;
+  }
+
+  /// Of array 1, which goes on as `next` says.
+  static Record swap(const ArrayState& next) {
+    Record record =
+        RecordsThatCannotFollow::record(RecordType::kSwapGeneration, 3, encode_descriptor(next));
+    record.generation = next.generation;
     return record;
   }
 
@@ -85,10 +102,42 @@ TEST_F(RecordsThatCannotFollow, DescriptorsAndAttributesThatAreNone) {
 }
 
 TEST_F(RecordsThatCannotFollow, AnArrayThatExistsIsCreatedOnce) {
-  expect_refused(record(RecordType::kCreate, 3, encode_descriptor(state_)), StatusCode::kCorruption,
-                 "creates an array that exists");
-  NPK_EXPECT_OK(add(record(RecordType::kCreate, 1, encode_descriptor(state_))));
+  expect_refused(create(3), StatusCode::kCorruption, "creates an array that exists");
+  NPK_EXPECT_OK(add(create(1)));
   EXPECT_EQ(array().last_record, 2u) << "a record that was folded before changes nothing";
+}
+
+TEST_F(RecordsThatCannotFollow, CreatesThatDescribeAnotherArrayOrRows) {
+  const Record right = create(3);
+  Record wrong = right;
+  wrong.array = 1;
+  expect_refused(wrong, StatusCode::kCorruption, "describes another array");
+  wrong = right;
+  wrong.number = 4;
+  expect_refused(wrong, StatusCode::kCorruption, "describes another array");
+  wrong = right;
+  wrong.generation++;
+  expect_refused(wrong, StatusCode::kCorruption, "describes another array or generation");
+  state_.rows = 2;
+  expect_refused(create(3), StatusCode::kCorruption, "begins with rows");
+}
+
+TEST_F(RecordsThatCannotFollow, GenerationsOfAnotherArrayOrNotLater) {
+  ArrayState next = array();
+  next.rows = 0;
+  next.generation = 4;
+  expect_refused(swap(next), StatusCode::kCorruption, "no later generation");
+  next.generation = 5;
+  next.id = 2;
+  expect_refused(swap(next), StatusCode::kCorruption, "describes another array");
+  next.id = 1;
+  next.name = next.stem = std::string("b");
+  expect_refused(swap(next), StatusCode::kCorruption, "makes array 'a' another one, 'b'");
+  next.name = next.stem = std::string("a");
+  next.dtype = DType::kInt8;
+  NPK_EXPECT_OK(add(swap(next)));
+  EXPECT_EQ(array().rows, 0u);
+  EXPECT_EQ(array().dtype, DType::kInt8);
 }
 
 TEST_F(RecordsThatCannotFollow, SumsOfAnArrayWithoutChecksums) {
@@ -98,7 +147,7 @@ TEST_F(RecordsThatCannotFollow, SumsOfAnArrayWithoutChecksums) {
 TEST_F(RecordsThatCannotFollow, SumsThatLeaveRowsOut) {
   state_.sums = std::make_shared<RowSums>();
   state_.name = state_.stem = std::string("b");
-  NPK_ASSERT_OK(add(record(RecordType::kCreate, 3, encode_descriptor(state_))));
+  NPK_ASSERT_OK(add(create(3)));
   Record append = record(RecordType::kAppend, 4);
   append.array = 3;
   append.arg1 = 5;
