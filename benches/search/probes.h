@@ -16,70 +16,69 @@ namespace npk {
 inline std::atomic<uint64_t> sink{0};  // What the probes computed, so that it is computed.
 
 #if defined(__x86_64__)
-using Lane = long long __attribute__((vector_size(64)));
+// Each for AVX-512 and for AVX2. Macros: a vector type in a function that is inlined into one of
+// another target would be taken apart before.
 
-using Floats = float __attribute__((vector_size(64)));
-
-/// 24 independent multiply-adds of 16 floats each, `steps` times, nothing from memory.
-__attribute__((target("avx512f"))) inline float multiply_add_512(uint64_t steps) {
-  Floats x = {1.0f};
-  Floats y = {1e-3f};
-  asm volatile("" : "+v"(x), "+v"(y));
-#define NPK_ACC8(p) \
-  Floats p##0 = x, p##1 = x, p##2 = x, p##3 = x, p##4 = x, p##5 = x, p##6 = x, p##7 = x
-  NPK_ACC8(a);
-  NPK_ACC8(b);
-  NPK_ACC8(c);
-#undef NPK_ACC8
-  for (uint64_t i = 0; i < steps; ++i) {
-#define NPK_FMA(v) asm volatile("vfmadd231ps %1, %2, %0" : "+v"(v) : "v"(x), "v"(y))
-#define NPK_FMA8(p) \
-  NPK_FMA(p##0);    \
-  NPK_FMA(p##1);    \
-  NPK_FMA(p##2);    \
-  NPK_FMA(p##3);    \
-  NPK_FMA(p##4);    \
-  NPK_FMA(p##5);    \
-  NPK_FMA(p##6);    \
-  NPK_FMA(p##7)
-    NPK_FMA8(a);
-    NPK_FMA8(b);
-    NPK_FMA8(c);
-#undef NPK_FMA8
+/// 12 independent multiply-adds of vectors of floats, `steps` times, nothing from memory: more than
+/// the four cycles that one takes times the two that begin in each.
+#define NPK_MULTIPLY_ADD(name, isa, wide_bytes)                                                \
+  __attribute__((target(isa))) inline float name(uint64_t steps) {                             \
+    using Floats = float __attribute__((vector_size(wide_bytes)));                             \
+    Floats x = {1.0f};                                                                         \
+    Floats y = {1e-3f};                                                                        \
+    asm volatile("" : "+v"(x), "+v"(y));                                                       \
+    Floats a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x; \
+    for (uint64_t step = 0; step < steps; ++step) {                                            \
+      NPK_FMA(a)                                                                               \
+      NPK_FMA(b) NPK_FMA(c) NPK_FMA(d) NPK_FMA(e) NPK_FMA(f) NPK_FMA(g) NPK_FMA(h) NPK_FMA(i)  \
+          NPK_FMA(j) NPK_FMA(k) NPK_FMA(l)                                                     \
+    }                                                                                          \
+    const Floats all = ((a + b) + (c + d)) + ((e + f) + (g + h)) + ((i + j) + (k + l));        \
+    return all[0];                                                                             \
+  }
+#define NPK_FMA(v) asm volatile("vfmadd231ps %1, %2, %0" : "+v"(v) : "v"(x), "v"(y));
+NPK_MULTIPLY_ADD(multiply_add_512, "avx512f", 64)
+NPK_MULTIPLY_ADD(multiply_add_256, "avx2,fma", 32)
 #undef NPK_FMA
-  }
-  const Floats all = ((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7)) + ((b0 + b1) + (b2 + b3)) +
-                     ((b4 + b5) + (b6 + b7)) + ((c0 + c1) + (c2 + c3)) + ((c4 + c5) + (c6 + c7));
-  return all[0];
-}
+#undef NPK_MULTIPLY_ADD
 
-/// Sum of whole 64-byte lines, eight at a time, as fast as one core reads: 4 KiB ahead asked for
-/// where that helps.
-template <bool kAsksAhead>
-__attribute__((target("avx512f"))) uint64_t sum_lines_512(const std::byte* from, size_t lines) {
-  Lane sums[8] = {};
-  for (size_t i = 0; i + 8 <= lines; i += 8) {
-    for (size_t s = 0; s < 8; ++s) {
-      Lane line;
-      std::memcpy(&line, from + (i + s) * 64, 64);
-      if constexpr (kAsksAhead) {
-        const auto at = reinterpret_cast<uintptr_t>(from + (i + s) * 64);
-        __builtin_prefetch(reinterpret_cast<const void*>(at + 4096));
-      }
-      sums[s] += line;
-    }
+/// Sum of whole 64-byte lines, eight vectors at a time, as fast as one core reads: 4 KiB ahead
+/// asked for where that helps.
+#define NPK_SUM_LINES(name, isa, wide_bytes)                                        \
+  template <bool kAsksAhead>                                                        \
+  __attribute__((target(isa))) uint64_t name(const std::byte* from, size_t lines) { \
+    using Lane = long long __attribute__((vector_size(wide_bytes)));                \
+    Lane sums[8] = {};                                                              \
+    constexpr size_t kStepLines = 8 * (wide_bytes) / 64;                            \
+    for (size_t i = 0; i + kStepLines <= lines; i += kStepLines) {                  \
+      for (size_t s = 0; s < 8; ++s) {                                              \
+        const std::byte* at = from + i * 64 + s * (wide_bytes);                     \
+        Lane lane;                                                                  \
+        std::memcpy(&lane, at, wide_bytes);                                         \
+        if constexpr (kAsksAhead) {                                                 \
+          const auto ahead = reinterpret_cast<uintptr_t>(at) + 4096;                \
+          __builtin_prefetch(reinterpret_cast<const void*>(ahead));                 \
+        }                                                                           \
+        sums[s] += lane;                                                            \
+      }                                                                             \
+    }                                                                               \
+    Lane all = {};                                                                  \
+    for (const Lane& sum : sums) all += sum;                                        \
+    return static_cast<uint64_t>(all[0] + all[1] + all[3]);                         \
   }
-  Lane all = {};
-  for (const Lane& sum : sums) all += sum;
-  return static_cast<uint64_t>(all[0] + all[3] + all[7]);
-}
+NPK_SUM_LINES(sum_lines_512, "avx512f", 64)
+NPK_SUM_LINES(sum_lines_256, "avx2", 32)
+#undef NPK_SUM_LINES
 #endif
 
 inline uint64_t sum_lines(const std::byte* from, size_t lines) {
 #if defined(__x86_64__)
+  const bool asks_ahead = simd::prefetch_policy().sequential.far_bytes != 0;
   if (__builtin_cpu_supports("avx512f") != 0) {
-    const bool asks_ahead = simd::prefetch_policy().sequential.far_bytes != 0;
     return (asks_ahead ? sum_lines_512<true> : sum_lines_512<false>)(from, lines);
+  }
+  if (__builtin_cpu_supports("avx2") != 0) {
+    return (asks_ahead ? sum_lines_256<true> : sum_lines_256<false>)(from, lines);
   }
 #endif
   uint64_t sums[16] = {};
@@ -108,13 +107,15 @@ inline void read_all(const std::byte* from, uint64_t bytes, uint32_t threads) {
   });
 }
 
-/// As many multiply-adds as the products of all rows with all queries take.
+/// As many multiply-adds as the products of all rows with all queries take; at once where the
+/// processor has none.
 inline void multiply_all(uint64_t products, uint32_t threads) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") == 0) return;
-  constexpr uint64_t kPerStep = 24 * 16;
+  const bool is_wide = __builtin_cpu_supports("avx512f") != 0;
+  if (!is_wide && __builtin_cpu_supports("fma") == 0) return;
+  const uint64_t steps = products / (is_wide ? 12 * 16 : 12 * 8) / threads;
   internal::run_on_threads(threads, [&](uint32_t) {
-    sink += static_cast<uint64_t>(multiply_add_512(products / kPerStep / threads));
+    sink += static_cast<uint64_t>(is_wide ? multiply_add_512(steps) : multiply_add_256(steps));
   });
 #endif
 }
