@@ -45,22 +45,39 @@ constexpr size_t filter_query_place(RowType type, size_t dims, size_t j) {
 
 /// How the rows of a block lie, and how what follows is to be asked for: what the kernels of this
 /// family are compiled for, each way by itself.
-enum class Access : uint8_t { kSequence, kAskedSequence, kList, kGroupedList };
+enum class Access : uint8_t { kSequence, kAskedSequence, kQuarters, kList, kGroupedList };
 constexpr bool is_list(Access access) {
   return access == Access::kList || access == Access::kGroupedList;
 }
-__attribute__((always_inline)) constexpr Access access_of(const RowBlock& block) {
+/// Quarters are worth it where they lie on pages of their own.
+__attribute__((always_inline)) constexpr Access access_of(const RowBlock& block,
+                                                          size_t element_bytes) {
+  constexpr size_t kPageBytes = 4096;
   if (block.numbers != nullptr) {
     const bool is_grouped = block.scattered.order == ScatteredOrder::kByGroup;
     return is_grouped ? Access::kGroupedList : Access::kList;
   }
+  if (block.in_quarters && block.count / 4 * block.dims * element_bytes >= kPageBytes) {
+    return Access::kQuarters;
+  }
   return block.ahead.far_bytes != 0 ? Access::kAskedSequence : Access::kSequence;
+}
+
+/// With Access::kQuarters the first rows of the four quarters come first, then the second ones, and
+/// so on. Sets the bits of `passing` of rows from the `first` on in that order.
+__attribute__((always_inline)) inline void set_in_quarters(uint64_t bits, size_t first,
+                                                           size_t quarter_rows, uint64_t* passing) {
+  for (; bits != 0; bits &= bits - 1) {
+    const size_t place = first + static_cast<size_t>(__builtin_ctzll(bits));
+    const size_t row = place % 4 * quarter_rows + place / 4;
+    passing[row / 64] |= uint64_t{1} << (row % 64);
+  }
 }
 
 /// All in float32: dot product and squared length each add dims products, in any order, fused or
 /// not. Query: padded_filter_dims() float32, each at its filter_query_place().
 struct FilterKernels {
-  /// Null for float64, which is scored at the speed of the memory.
+  /// Null for float64 where that is scored at the speed of the memory.
   FilterFn by_type[kRowTypeCount];
 };
 

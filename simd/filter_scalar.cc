@@ -39,9 +39,9 @@ void filter(const void* query_data, const RowBlock& block, const FilterLine& lin
 }
 
 constexpr FilterKernels kTable = {
-    {nullptr, filter<RowType::kFloat32, float>, filter<RowType::kFloat16, Float16>,
-     filter<RowType::kBFloat16, BFloat16>, filter<RowType::kInt8, int8_t>,
-     filter<RowType::kUint8, uint8_t>}};
+    {filter<RowType::kFloat64, double>, filter<RowType::kFloat32, float>,
+     filter<RowType::kFloat16, Float16>, filter<RowType::kBFloat16, BFloat16>,
+     filter<RowType::kInt8, int8_t>, filter<RowType::kUint8, uint8_t>}};
 
 template <typename T>
 void filter_integers(const void* query_data, const RowBlock& block, const FilterLine& line,

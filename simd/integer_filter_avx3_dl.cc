@@ -143,8 +143,9 @@ NPK_AVX3_DL void filter_rows(const void* query_data, const RowBlock& block, cons
 
 template <typename Elements>
 void filter(const void* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
-  switch (access_of(block)) {
+  switch (access_of(block, 1)) {
     case Access::kSequence:
+    case Access::kQuarters:  // Processors that read so have no AVX-512.
       return filter_rows<Elements, Access::kSequence>(query, block, line, passing);
     case Access::kAskedSequence:
       return filter_rows<Elements, Access::kAskedSequence>(query, block, line, passing);

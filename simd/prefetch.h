@@ -1,4 +1,4 @@
-// How the kernels ask for the memory that they will read.
+// How the kernels ask for the memory that they will read, and in which order they read it.
 //
 // Rows in sequence: far ahead into the second-level cache, which can have many more lines under way
 // than the first-level one and keeps going while a row is finished, and nearer into the first. Rows
@@ -31,6 +31,8 @@ enum class ScatteredOrder : uint8_t {
 /// How a processor is best asked for memory.
 struct PrefetchPolicy {
   Ahead sequential;  // Rows that are read one after the other.
+  /// Whether a filter reads rows that lie back to back in the four quarters of their block at once.
+  bool in_quarters = false;
   ScatteredOrder scattered = ScatteredOrder::kByRow;
   /// Of a block of which so many eighths of the rows are wanted, or more, all are read.
   size_t whole_eighths = 8;

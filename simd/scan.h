@@ -31,6 +31,7 @@ struct RowBlock {
   const uint64_t* numbers = nullptr;
   size_t upcoming = 0;  // Numbers behind `count`: rows that come next, to be asked for.
   ScatteredAhead scattered = {};
+  bool in_quarters = false;  // Rows back to back are best read at four places at once.
 };
 
 // Always inlined, as prefetch_ahead().

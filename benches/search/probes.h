@@ -30,8 +30,10 @@ inline std::atomic<uint64_t> sink{0};  // What the probes computed, so that it i
     Floats a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x; \
     for (uint64_t step = 0; step < steps; ++step) {                                            \
       NPK_FMA(a)                                                                               \
-      NPK_FMA(b) NPK_FMA(c) NPK_FMA(d) NPK_FMA(e) NPK_FMA(f) NPK_FMA(g) NPK_FMA(h) NPK_FMA(i)  \
-          NPK_FMA(j) NPK_FMA(k) NPK_FMA(l)                                                     \
+      NPK_FMA(b)                                                                               \
+      NPK_FMA(c)                                                                               \
+      NPK_FMA(d) NPK_FMA(e) NPK_FMA(f) NPK_FMA(g) NPK_FMA(h) NPK_FMA(i) NPK_FMA(j) NPK_FMA(k)  \
+          NPK_FMA(l)                                                                           \
     }                                                                                          \
     const Floats all = ((a + b) + (c + d)) + ((e + f) + (g + h)) + ((i + j) + (k + l));        \
     return all[0];                                                                             \

@@ -1,6 +1,6 @@
 // RowFilter: which rows of a block may be among the best of one query, found out in float32.
 //
-// For elements of up to 32 bits, which a core does not widen to float64 as fast as the memory or a
+// For elements that a core does not widen to float64, or multiply there, as fast as the memory or a
 // cache delivers them, and for bytes and bits, whose sums it does not turn into scores as fast.
 // Only rejects: a row that is rejected is certainly not better than the bound given. What remains
 // is to be scored canonically.
@@ -25,7 +25,7 @@ namespace npk::internal {
 
 class RowFilter {
  public:
-  /// Nothing if it would not help: float64 rows, integers where a scan is as quick, extreme norms
+  /// Nothing if it would not help: float64 rows or integers where a scan is as quick, extreme norms
   /// or dimensions. Lifetime: of the plans.
   static std::optional<RowFilter> create(const RowSource& rows, std::span<const Plan> plans);
 

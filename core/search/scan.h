@@ -45,7 +45,10 @@ struct SelectedBlock {
   /// The rows as kernels take them, of `dims` elements each.
   [[nodiscard]] simd::RowBlock kernel_rows(size_t dims) const noexcept {
     if (is_list) return {rows, count, dims, {}, numbers.numbers, upcoming, scattered};
-    return {rows, count, dims, simd::prefetch_policy().sequential};
+    const simd::PrefetchPolicy& policy = simd::prefetch_policy();
+    simd::RowBlock block = {rows, count, dims, policy.sequential};
+    block.in_quarters = policy.in_quarters;
+    return block;
   }
 };
 
