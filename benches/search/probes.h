@@ -32,8 +32,8 @@ inline std::atomic<uint64_t> sink{0};  // What the probes computed, so that it i
       NPK_FMA(a)                                                                               \
       NPK_FMA(b)                                                                               \
       NPK_FMA(c)                                                                               \
-      NPK_FMA(d) NPK_FMA(e) NPK_FMA(f) NPK_FMA(g) NPK_FMA(h) NPK_FMA(i) NPK_FMA(j) NPK_FMA(k)  \
-          NPK_FMA(l)                                                                           \
+      NPK_FMA(d)                                                                               \
+      NPK_FMA(e) NPK_FMA(f) NPK_FMA(g) NPK_FMA(h) NPK_FMA(i) NPK_FMA(j) NPK_FMA(k) NPK_FMA(l)  \
     }                                                                                          \
     const Floats all = ((a + b) + (c + d)) + ((e + f) + (g + h)) + ((i + j) + (k + l));        \
     return all[0];                                                                             \
@@ -44,29 +44,32 @@ NPK_MULTIPLY_ADD(multiply_add_256, "avx2,fma", 32)
 #undef NPK_FMA
 #undef NPK_MULTIPLY_ADD
 
-/// Sum of whole 64-byte lines, eight vectors at a time, as fast as one core reads: 4 KiB ahead
-/// asked for where that helps.
-#define NPK_SUM_LINES(name, isa, wide_bytes)                                        \
-  template <bool kAsksAhead>                                                        \
-  __attribute__((target(isa))) uint64_t name(const std::byte* from, size_t lines) { \
-    using Lane = long long __attribute__((vector_size(wide_bytes)));                \
-    Lane sums[8] = {};                                                              \
-    constexpr size_t kStepLines = 8 * (wide_bytes) / 64;                            \
-    for (size_t i = 0; i + kStepLines <= lines; i += kStepLines) {                  \
-      for (size_t s = 0; s < 8; ++s) {                                              \
-        const std::byte* at = from + i * 64 + s * (wide_bytes);                     \
-        Lane lane;                                                                  \
-        std::memcpy(&lane, at, wide_bytes);                                         \
-        if constexpr (kAsksAhead) {                                                 \
-          const auto ahead = reinterpret_cast<uintptr_t>(at) + 4096;                \
-          __builtin_prefetch(reinterpret_cast<const void*>(ahead));                 \
-        }                                                                           \
-        sums[s] += lane;                                                            \
-      }                                                                             \
-    }                                                                               \
-    Lane all = {};                                                                  \
-    for (const Lane& sum : sums) all += sum;                                        \
-    return static_cast<uint64_t>(all[0] + all[1] + all[3]);                         \
+/// Sum of whole 64-byte lines, eight vectors at a time, as fast as one core reads: at kPlaces
+/// places at once, 4 KiB ahead asked for where that helps.
+#define NPK_SUM_LINES(name, isa, wide_bytes)                                         \
+  template <size_t kPlaces, bool kAsksAhead>                                         \
+  __attribute__((target(isa))) uint64_t name(const std::byte* from, size_t lines) {  \
+    using Lane = long long __attribute__((vector_size(wide_bytes)));                 \
+    Lane sums[8] = {};                                                               \
+    constexpr size_t kAtOnce = 8 / kPlaces;                                          \
+    const size_t steps = lines * 64 / (8 * (wide_bytes));                            \
+    const size_t apart = steps * kAtOnce * (wide_bytes);                             \
+    for (size_t i = 0; i < steps; ++i) {                                             \
+      for (size_t s = 0; s < 8; ++s) {                                               \
+        const std::byte* at =                                                        \
+            from + s / kAtOnce * apart + (i * kAtOnce + s % kAtOnce) * (wide_bytes); \
+        Lane lane;                                                                   \
+        std::memcpy(&lane, at, wide_bytes);                                          \
+        if constexpr (kAsksAhead) {                                                  \
+          const auto ahead = reinterpret_cast<uintptr_t>(at) + 4096;                 \
+          __builtin_prefetch(reinterpret_cast<const void*>(ahead));                  \
+        }                                                                            \
+        sums[s] += lane;                                                             \
+      }                                                                              \
+    }                                                                                \
+    Lane all = {};                                                                   \
+    for (const Lane& sum : sums) all += sum;                                         \
+    return static_cast<uint64_t>(all[0] + all[1] + all[3]);                          \
   }
 NPK_SUM_LINES(sum_lines_512, "avx512f", 64)
 NPK_SUM_LINES(sum_lines_256, "avx2", 32)
@@ -75,12 +78,14 @@ NPK_SUM_LINES(sum_lines_256, "avx2", 32)
 
 inline uint64_t sum_lines(const std::byte* from, size_t lines) {
 #if defined(__x86_64__)
-  const bool asks_ahead = simd::prefetch_policy().sequential.far_bytes != 0;
+  const simd::PrefetchPolicy& policy = simd::prefetch_policy();
+  const bool asks_ahead = policy.sequential.far_bytes != 0;
   if (__builtin_cpu_supports("avx512f") != 0) {
-    return (asks_ahead ? sum_lines_512<true> : sum_lines_512<false>)(from, lines);
+    return (asks_ahead ? sum_lines_512<1, true> : sum_lines_512<1, false>)(from, lines);
   }
   if (__builtin_cpu_supports("avx2") != 0) {
-    return (asks_ahead ? sum_lines_256<true> : sum_lines_256<false>)(from, lines);
+    if (policy.in_quarters) return sum_lines_256<4, false>(from, lines);
+    return (asks_ahead ? sum_lines_256<1, true> : sum_lines_256<1, false>)(from, lines);
   }
 #endif
   uint64_t sums[16] = {};
