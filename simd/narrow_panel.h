@@ -12,7 +12,11 @@
 //   of Cauchy and Schwarz no sum of products then outgrows 32 bits, in whatever order it is added.
 //   Or to bfloat16, whose sums are of float32.
 //
-// A vector has 16 lanes of 32 bits (AVX3_DL, by VNNI); AMX has tiles of 16 such vectors.
+// Where no instruction multiplies bytes without saturating they are widened to int16 and not
+// scaled: their units are 1. Then no side is flipped.
+//
+// A vector has 16 lanes of 32 bits (AVX3_DL, by VNNI), which are two registers of AVX2; AMX has
+// tiles of 16 such vectors.
 #ifndef NPK_SIMD_NARROW_PANEL_H_
 #define NPK_SIMD_NARROW_PANEL_H_
 
@@ -46,7 +50,7 @@ struct NarrowPanelRows {
   size_t words = 0;       // Of a row.
   const float* lengths = nullptr;
   const float* offsets = nullptr;
-  const float* units = nullptr;  // Of rounded elements: they are that many times these.
+  const float* units = nullptr;  // Of int16 and bfloat16: they are that many times these.
   const void* next = nullptr;
   size_t next_bytes = 0;
 };
@@ -55,29 +59,30 @@ struct NarrowPanelRows {
 /// element up to a multiple of NarrowPanelKernels::step_words.
 struct NarrowPanelQueries {
   const std::byte* packed = nullptr;
-  const int32_t* starts = nullptr;  // Of bytes: what the sums begin with.
-  const float* units = nullptr;     // Of rounded elements: as NarrowPanelRows has them.
+  const int32_t* starts = nullptr;  // Of bytes not widened: what the sums begin with.
+  const float* units = nullptr;     // Of int16 and bfloat16: as NarrowPanelRows has them.
   const float* slopes = nullptr;
   const float* bounds = nullptr;
 };
 
-/// dots[r * width + q] = dot(r, q), times both units if rounded, in float32; passing as PanelFn has
-/// it.
+/// dots[r * width + q] = dot(r, q), times both units if there are any, in float32; passing as
+/// PanelFn has it.
 using NarrowPanelFn = void (*)(const NarrowPanelRows& rows, const NarrowPanelQueries& queries,
                                float* dots, uint64_t* passing);
 
-/// [v] is v + 1 vectors wide.
+/// [v] is v + 1 vectors wide; null from NarrowPanelKernels::most_vectors on.
 using NarrowPanelFns = NarrowPanelFn[kMaxPanelVectors];
 
 struct NarrowPanelKernels {
-  // Rows of bytes, at most kMostInt32Dims.
+  // Rows of bytes, at most kMostInt32Dims. Queries are widened as rows are.
   NarrowPanelFns of_int8;   // Queries of int8.
   NarrowPanelFns of_uint8;  // Queries of uint8.
   /// Copies rows back to back to rows `step_bytes` apart, xor `flip` (0 or 0x80), with zeros, xor
   /// `flip`, behind each. squares[i]: the sum of the squares of row i, rounded to nearest.
-  /// Requires: step_bytes is a multiple of 64, at least dims.
+  /// Requires: step_bytes is a multiple of 64, at least dims * byte_bytes; no flip if widened.
   void (*prepare_bytes)(const std::byte* rows, size_t count, size_t dims, bool is_signed,
                         uint8_t flip, std::byte* to, size_t step_bytes, float* squares);
+  size_t byte_bytes;  // What a byte is prepared as: 1, itself, or 2, widened to int16.
   Rounding rounding;
   NarrowPanelFns of_rounded;
   /// Rounds float32 rows back to back, of any alignment, to nearest: rows `step_bytes` apart with
@@ -88,6 +93,7 @@ struct NarrowPanelKernels {
   /// Requires: step_bytes is a multiple of 64, at least 2 * dims.
   void (*prepare_rounded)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
                           size_t step_bytes, float* units, float* squares);
+  size_t most_vectors;    // Of a panel.
   size_t step_words;      // The words of a row are a multiple of it.
   size_t fewest_queries;  // For fewer, float32 is as quick as to round the rows.
 };

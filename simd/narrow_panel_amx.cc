@@ -197,9 +197,11 @@ const NarrowPanelKernels& amx_narrow_panel_kernels() noexcept {
       {panel<Query::kInt8, 1>, panel<Query::kInt8, 2>, panel<Query::kInt8, 3>},
       {panel<Query::kUint8, 1>, panel<Query::kUint8, 2>, panel<Query::kUint8, 3>},
       avx3_dl_narrow_panel_kernels().prepare_bytes,
+      1,
       Rounding::kBFloat16,
       {panel<Query::kBFloat16, 1>, panel<Query::kBFloat16, 2>, panel<Query::kBFloat16, 3>},
       prepare_bfloat16,
+      kMaxPanelVectors,
       kTileBytes / kNarrowWordBytes,
       1};
   return table;

@@ -6,15 +6,14 @@
 #if defined(__x86_64__)
 
 #include <cstring>
-#include <limits>
 
 #include "simd/narrow_panel_avx3_dl.h"
+#include "simd/narrow_panel_int16.h"
 
 namespace npk::simd {
 namespace {
 
 constexpr size_t kTileRows = 8;
-constexpr size_t kGroupBytes = 16u << 10;  // Half of a first-level cache.
 
 template <Query kQuery>
 NPK_AVX3_DL_INLINE __m512i multiplied(__m512i sum, __m512i row, __m512i query) {
@@ -121,7 +120,7 @@ void prepare_bytes(const std::byte* rows, size_t count, size_t dims, bool is_sig
                                                          squares);
 }
 
-NPK_AVX3_DL_INLINE float square_norm(const std::byte* row, size_t dims) {
+NPK_AVX3_DL float square_norm(const std::byte* row, size_t dims) {
   __m512 sum0 = _mm512_setzero_ps();
   __m512 sum1 = sum0;
   for (size_t j = 0; j < dims; j += 32) {
@@ -133,14 +132,7 @@ NPK_AVX3_DL_INLINE float square_norm(const std::byte* row, size_t dims) {
   return _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
 }
 
-/// What to multiply a row with so that its length is kInt16Length; 0 if there is no such number.
-NPK_AVX3_DL_INLINE float int16_factor(float length) {
-  const float factor = kInt16Length / length;
-  return factor > 0 && factor <= std::numeric_limits<float>::max() ? factor : 0.0f;
-}
-
-/// row[j] * factor, rounded.
-NPK_AVX3_DL_INLINE void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
+NPK_AVX3_DL void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
   // From 2^23 to 2^24 the last bit of a float32 is worth 1: its lower half is the int16.
   const __m512 magic = _mm512_set1_ps(0x1.8p23f);
   const __m512 factors = _mm512_set1_ps(factor);
@@ -156,30 +148,15 @@ NPK_AVX3_DL_INLINE void scale_row(const std::byte* row, size_t dims, float facto
   }
 }
 
-NPK_AVX3_DL void prepare_int16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                               size_t step_bytes, float* units, float* squares) {
-  const size_t row_bytes = dims * sizeof(float);
-  // In groups that stay in the first-level cache, so that no row waits for its root.
-  const size_t group = 1 + kGroupBytes / (row_bytes + 1);
-  for (size_t begin = 0; begin < count; begin += group) {
-    const size_t end = count - begin < group ? count : begin + group;
-    for (size_t r = begin; r < end; ++r) squares[r] = square_norm(rows + r * row_bytes, dims);
-    for (size_t r = begin; r < end; ++r) {
-      const float length = __builtin_sqrtf(squares[r]);
-      const float factor = int16_factor(length);
-      units[r] = factor == 0 ? 0.0f : length / kInt16Length;
-      scale_row(rows + r * row_bytes, dims, factor, to + r * step_bytes);
-    }
-  }
-}
-
 constexpr NarrowPanelKernels kTable = {
     {panel<Query::kInt8, 1>, panel<Query::kInt8, 2>, panel<Query::kInt8, 3>},
     {panel<Query::kUint8, 1>, panel<Query::kUint8, 2>, panel<Query::kUint8, 3>},
     prepare_bytes,
+    1,
     Rounding::kInt16,
     {panel<Query::kInt16, 1>, panel<Query::kInt16, 2>, panel<Query::kInt16, 3>},
-    prepare_int16,
+    prepare_int16<square_norm, scale_row>,
+    kMaxPanelVectors,
     1,
     9};
 
@@ -189,7 +166,9 @@ const NarrowPanelKernels& avx3_dl_narrow_panel_kernels() noexcept { return kTabl
 
 const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept {
   if (target == Target::kAmx) return &amx_narrow_panel_kernels();
-  return target == Target::kAvx3Dl ? &kTable : nullptr;
+  if (target == Target::kAvx3Dl) return &kTable;
+  return target == Target::kAvx2 || target == Target::kAvx3 ? &avx2_narrow_panel_kernels()
+                                                            : nullptr;
 }
 
 }  // namespace npk::simd

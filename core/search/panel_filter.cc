@@ -24,10 +24,10 @@ constexpr size_t kFewestRoundedDims = 24;
 constexpr uint64_t kMostOfBFloat16 = 256;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-/// Of the next panel, if there are so many vectors of queries left: two panels of two are quicker
-/// than one of three and one of one.
-size_t vectors_of_next(size_t left) noexcept {
-  return left == simd::kMaxPanelVectors + 1 ? left / 2 : std::min(left, simd::kMaxPanelVectors);
+/// Of the next panel, of at most `most`, if there are so many vectors of queries left: two panels
+/// of two are quicker than one of three and one of one.
+size_t vectors_of_next(size_t left, size_t most) noexcept {
+  return left == most + 1 ? left / 2 : std::min(left, most);
 }
 
 std::byte* bytes_of(std::vector<simd::NarrowLine>& lines) noexcept {
@@ -125,7 +125,8 @@ void PanelFilter::choose_items(std::span<const Plan> plans, uint64_t k, RoundedQ
     if (dims_ > simd::kMostInt32Dims) return;
     items_ = Items::kBytes;
     const bool is_signed_row = row_type_ == simd::RowType::kInt8;
-    flip_ = is_signed_row == query.integers.is_signed ? 0x80 : 0;
+    const bool is_widened = narrow_kernels_->byte_bytes != 1;
+    flip_ = !is_widened && is_signed_row == query.integers.is_signed ? 0x80 : 0;
     return;
   }
   if (narrow_kernels_->rounding == simd::Rounding::kBFloat16 && k > kMostOfBFloat16) {
@@ -146,7 +147,9 @@ size_t PanelFilter::left_to_quad() const noexcept {
 }
 
 size_t PanelFilter::item_bytes() const noexcept {
-  return items_ == Items::kBytes ? 1 : items_ == Items::kRounded ? 2 : sizeof(float);
+  return items_ == Items::kBytes     ? narrow_kernels_->byte_bytes
+         : items_ == Items::kRounded ? 2
+                                     : sizeof(float);
 }
 
 size_t PanelFilter::words() const noexcept {
@@ -163,7 +166,7 @@ PanelFilter::Panel PanelFilter::pack_floats(std::span<const Plan> plans, size_t 
       in_quads * (dims_ / lanes * simd::kQuadQueries + kQuadEnd + dims_ % lanes) < dims_;
   const size_t vectors = left / lanes + (left % lanes != 0 && !ends_in_quads ? 1 : 0);
   const bool is_quad = vectors == 0;
-  const size_t taken = vectors_of_next(vectors);
+  const size_t taken = vectors_of_next(vectors, simd::kMaxPanelVectors);
   const size_t width = is_quad ? simd::kQuadQueries : taken * lanes;
   Panel panel = {first, std::min(left, width), width, margin_};
   panel.kernel = is_quad ? kernels_->quad : kernels_->panel[taken - 1];
@@ -184,7 +187,8 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
   constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
   const bool is_bytes = items_ == Items::kBytes;
-  const size_t vectors = vectors_of_next((left + kLanes - left_to_quad() - 1) / kLanes);
+  const size_t vectors =
+      vectors_of_next((left + kLanes - left_to_quad() - 1) / kLanes, narrow_kernels_->most_vectors);
   const size_t width = vectors * kLanes;
   const bool is_signed = plans.front().query().integers.is_signed;
   const simd::NarrowPanelFns& kernels = !is_bytes   ? narrow_kernels_->of_rounded
@@ -193,24 +197,23 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
   Panel panel = {first, std::min(left, width), width, narrow_margin_};
   panel.narrow_kernel = kernels[vectors - 1];
   panel.packed_words.resize(words() * kWord * width / sizeof(simd::NarrowLine));
+  panel.units.resize(width);
   if (is_bytes) panel.starts.resize(width);
-  if (!is_bytes) panel.units.resize(width);
-  const auto word = [&](size_t j, size_t q) {
-    return bytes_of(panel.packed_words) + (j * width + q) * kWord;
-  };
+  const size_t query_bytes = dims_ * item_bytes();
   for (size_t q = 0; q < panel.count; ++q) {
-    const PreparedQuery& query = plans[first + q].query();
-    if (is_bytes) {
-      for (size_t j = 0; j < dims_; ++j) word(j / kWord, q)[j % kWord] = query.integers.bytes[j];
-      // What flipped rows have more, or less: 128 in each element.
-      if (flip_ != 0) {
-        panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * query.integers.sum);
-      }
-    } else {
-      for (size_t j = 0; j < (dims_ + 1) / 2; ++j) {
-        std::memcpy(word(j, q), rounded.of(first + q) + j * kWord, kWord);
-      }
-      panel.units[q] = rounded.units[first + q];
+    const simd::IntegerQuery& integers = plans[first + q].query().integers;
+    const std::byte* query = !is_bytes ? rounded.of(first + q)
+                             : item_bytes() == 1
+                                 ? integers.bytes
+                                 : reinterpret_cast<const std::byte*>(integers.values);
+    for (size_t at = 0; at < query_bytes; at += kWord) {
+      std::memcpy(bytes_of(panel.packed_words) + at * width + q * kWord, query + at,
+                  std::min(kWord, query_bytes - at));
+    }
+    panel.units[q] = is_bytes ? 1.0f : rounded.units[first + q];
+    // What flipped rows have more, or less: 128 in each element.
+    if (flip_ != 0) {
+      panel.starts[q] = static_cast<int32_t>((is_signed ? -128 : 128) * integers.sum);
     }
   }
   return panel;
@@ -227,7 +230,9 @@ PanelFilter::State::State(const PanelFilter& filter)
     : filter_(&filter),
       slopes_(filter.norms_.size() + simd::kMaxPanelQueries, 0.0f),
       bounds_(filter.norms_.size() + simd::kMaxPanelQueries, kInfinity),
-      dots_(kRows * simd::kMaxPanelQueries) {}
+      dots_(kRows * simd::kMaxPanelQueries) {
+  units_.fill(1.0f);
+}
 
 const float* PanelFilter::State::as_floats(const std::byte* rows, size_t count) {
   const size_t dims = filter_->dims_;

@@ -45,7 +45,7 @@ class PanelFilter {
     simd::NarrowPanelFn narrow_kernel = nullptr;
     std::vector<simd::NarrowLine> packed_words = {};
     std::vector<int32_t> starts = {};  // Of bytes.
-    std::vector<float> units = {};     // Of rounded elements.
+    std::vector<float> units = {};     // 1 of bytes.
   };
   [[nodiscard]] std::span<const Panel> panels() const noexcept { return panels_; }
   /// The same queries, none of them rounded to 16 bits, which rejects more.
@@ -89,8 +89,8 @@ class PanelFilter {
     std::array<float, kRows> squares_;
     std::array<float, kRows> lengths_;
     std::array<float, kRows> offsets_;
-    std::array<float, kRows> units_;
-    std::vector<float> slopes_;  // By query; kernels read up to a panel's width.
+    std::array<float, kRows> units_;  // 1 of bytes.
+    std::vector<float> slopes_;       // By query; kernels read up to a panel's width.
     std::vector<float> bounds_;
     std::vector<float> dots_;  // Of the last run: rows times the panel's width.
   };

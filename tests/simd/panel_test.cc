@@ -193,9 +193,10 @@ void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c,
   };
   fill(rows.data(), rows.size(), c.is_signed_row);
   fill(queries.data(), queries.size(), c.is_signed_query);
-  const bool flips = c.is_signed_row == c.is_signed_query;
+  const bool flips = kernels.byte_bytes == 1 && c.is_signed_row == c.is_signed_query;
   std::vector<int32_t> starts(width, 0);
-  const size_t words = padded_words(kernels, c.dims, 1);
+  const size_t item_bytes = kernels.byte_bytes;
+  const size_t words = padded_words(kernels, c.dims, item_bytes);
   const GuardBuffer packed(words * kNarrowWordBytes * width);
   std::fill_n(packed.data(), packed.size(), std::byte{0});
   std::vector<float> slopes(width), bounds(width), lengths(c.count), offsets(c.count);
@@ -204,23 +205,25 @@ void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c,
     bounds[q] = small_integer(random) * 16'384;
     for (size_t j = 0; j < c.dims; ++j) {
       const std::byte element = queries[q * c.dims + j];
-      packed.data()[(j / 4 * width + q) * 4 + j % 4] = element;
-      const auto shift = static_cast<int32_t>(number(element, c.is_signed_query));
-      if (flips) starts[q] += (c.is_signed_row ? -128 : 128) * shift;
+      const auto value = static_cast<int16_t>(number(element, c.is_signed_query));
+      const size_t at = j * item_bytes;
+      std::memcpy(packed.data() + (at / 4 * width + q) * 4 + at % 4, &value, item_bytes);
+      if (flips) starts[q] += (c.is_signed_row ? -128 : 128) * value;
     }
   }
   for (float& x : lengths) x = small_integer(random);
   for (float& x : offsets) x = small_integer(random);
-  const size_t step_bytes = (c.dims + 63) / 64 * 64;
-  std::vector<std::byte> prepared(c.count * step_bytes);
+  const size_t step_bytes = (c.dims * item_bytes + 63) / 64 * 64;
+  const std::vector<float> ones(std::max(c.count, width), 1.0f);
+  const GuardBuffer prepared(c.count * step_bytes);
   std::vector<float> squares(c.count), dots(c.count * width);
   std::vector<uint64_t> passing(c.count);
   kernels.prepare_bytes(rows.data(), c.count, c.dims, c.is_signed_row, flips ? 0x80 : 0,
                         prepared.data(), step_bytes, squares.data());
   const auto kernel = (c.is_signed_query ? kernels.of_int8 : kernels.of_uint8)[c.vectors - 1];
-  kernel({prepared.data(), c.count, step_bytes, words, lengths.data(), offsets.data(), nullptr,
+  kernel({prepared.data(), c.count, step_bytes, words, lengths.data(), offsets.data(), ones.data(),
           rows.data() + rows.size(), rows.size()},
-         {packed.data(), starts.data(), nullptr, slopes.data(), bounds.data()}, dots.data(),
+         {packed.data(), starts.data(), ones.data(), slopes.data(), bounds.data()}, dots.data(),
          passing.data());
   for (size_t r = 0; r < c.count; ++r) {
     uint64_t want = 0;
@@ -244,24 +247,30 @@ void check_byte_panel(const NarrowPanelKernels& kernels, const BytePanelCase& c,
   }
 }
 
+constexpr size_t kCounts[] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 11, 16, 31, 64};
+
 // Targets that have no such instruction have no such kernels: then float32 does it.
 TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const Target target : available_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
-    ASSERT_EQ(kernels != nullptr, has_avx3_dl(target)) << target_name(target);
+    const bool has_avx2 = target >= Target::kAvx2 && target <= Target::kAmx;
+    ASSERT_EQ(kernels != nullptr, has_avx2) << target_name(target);
     if (kernels == nullptr) continue;
     for (int kinds = 0; kinds < 4; ++kinds) {
       SCOPED_TRACE(kinds);
       for (const size_t dims : {1u, 2u, 3u, 4u, 5u, 31u, 63u, 64u, 65u, 130u}) {
-        for (const size_t count : {0u, 1u, 7u, 8u, 9u, 31u, 64u}) {
-          const size_t vectors = 1 + random() % kMaxPanelVectors;
+        for (const size_t count : kCounts) {
+          const size_t vectors = 1 + random() % kernels->most_vectors;
           check_byte_panel(*kernels, {dims, count, vectors, kinds % 2 != 0, kinds / 2 != 0}, false,
                            random);
         }
       }
-      check_byte_panel(*kernels, {kMostInt32Dims, 1, 1, kinds % 2 != 0, kinds / 2 != 0}, true,
-                       random);
+      // 1, 4 and 6 rows at a time.
+      for (const size_t count : {1u, 11u}) {
+        check_byte_panel(*kernels, {kMostInt32Dims, count, 1, kinds % 2 != 0, kinds / 2 != 0}, true,
+                         random);
+      }
     }
   }
 }
@@ -336,8 +345,8 @@ TEST(NarrowPanelKernels, OfRoundedElementsRejectExactlyWhatIsBelowTheBound) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     if (kernels == nullptr) continue;
     for (const size_t dims : {1u, 2u, 3u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 49u, 64u, 130u}) {
-      for (const size_t count : {0u, 1u, 7u, 8u, 9u, 31u, 64u}) {
-        check_rounded_panel(*kernels, dims, count, 1 + random() % kMaxPanelVectors, random);
+      for (const size_t count : kCounts) {
+        check_rounded_panel(*kernels, dims, count, 1 + random() % kernels->most_vectors, random);
       }
     }
   }
