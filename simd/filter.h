@@ -81,19 +81,24 @@ struct FilterKernels {
   FilterFn by_type[kRowTypeCount];
 };
 
-/// Dot product and squared length are exact integers, each rounded to float32 once.
+/// Dot product and squared length are exact integers, each rounded to float32 once. Some kernels do
+/// without the length: they reject what is below the line's bound, whatever else the line says.
 /// Requires: block.dims <= kMostInt32Dims.
 struct IntegerFilterKernels {
-  FilterFn of_int8;   // Query: IntegerQuery.
-  FilterFn of_uint8;  // Query: IntegerQuery.
-  FilterFn of_bits;   // Query: bytes. Dot product: bits of row & query; square: bits of the row.
+  // Query: IntegerQuery.
+  FilterFn of_int8;
+  FilterFn of_uint8;
+  FilterFn dot_of_int8;   // Without the length.
+  FilterFn dot_of_uint8;  // Without the length.
+  // Query: bytes, padded with zeros to a multiple of kIntegerPadding.
+  FilterFn of_bits;  // Dot product: bits of row & query; squared length: bits of the row.
+  FilterFn hamming;  // Dot product: 0 less one for each bit that differs. Without the length.
 };
 
 const FilterKernels& filter_kernels(Target target) noexcept;
 const FilterKernels& scalar_filter_kernels() noexcept;
 
-/// Null where a scan takes the target as long as the filter would.
-const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept;
+const IntegerFilterKernels& integer_filter_kernels(Target target) noexcept;
 const IntegerFilterKernels& scalar_integer_filter_kernels() noexcept;
 
 }  // namespace npk::simd

@@ -43,7 +43,9 @@ constexpr FilterKernels kTable = {
      filter<RowType::kFloat16, Float16>, filter<RowType::kBFloat16, BFloat16>,
      filter<RowType::kInt8, int8_t>, filter<RowType::kUint8, uint8_t>}};
 
-template <typename T>
+bool is_rejected(float dot, const FilterLine& line) { return dot < line.bound; }
+
+template <typename T, bool kHasSquare>
 void filter_integers(const void* query_data, const RowBlock& block, const FilterLine& line,
                      uint64_t* passing) {
   const int16_t* query = static_cast<const IntegerQuery*>(query_data)->values;
@@ -55,7 +57,9 @@ void filter_integers(const void* query_data, const RowBlock& block, const Filter
       dot += row[j] * query[j];
       square += row[j] * row[j];
     }
-    put(!is_rejected(static_cast<float>(dot), static_cast<float>(square), line), i, passing);
+    put(!(kHasSquare ? is_rejected(static_cast<float>(dot), static_cast<float>(square), line)
+                     : is_rejected(static_cast<float>(dot), line)),
+        i, passing);
   }
 }
 
@@ -74,8 +78,25 @@ void filter_bits(const void* query_data, const RowBlock& block, const FilterLine
   }
 }
 
-constexpr IntegerFilterKernels kIntegerTable = {filter_integers<int8_t>, filter_integers<uint8_t>,
-                                                filter_bits};
+void filter_hamming(const void* query_data, const RowBlock& block, const FilterLine& line,
+                    uint64_t* passing) {
+  const auto* query = static_cast<const uint8_t*>(query_data);
+  for (size_t i = 0; i < block.count; ++i) {
+    const auto* row = row_of<uint8_t>(block, i);
+    int dot = 0;
+    for (size_t j = 0; j < block.dims; ++j) {
+      dot -= std::popcount(static_cast<uint8_t>(row[j] ^ query[j]));
+    }
+    put(!is_rejected(static_cast<float>(dot), line), i, passing);
+  }
+}
+
+constexpr IntegerFilterKernels kIntegerTable = {filter_integers<int8_t, true>,
+                                                filter_integers<uint8_t, true>,
+                                                filter_integers<int8_t, false>,
+                                                filter_integers<uint8_t, false>,
+                                                filter_bits,
+                                                filter_hamming};
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 // Products are those of an unsigned byte and a signed one, as in simd/integers_vnni.cc. Sums are
 // modulo 2^32, whatever becomes of parts of them: those of a row fit. Sixteen rows are added up
 // together, compared while they are in registers, and leave sixteen bits.
-#include "simd/filter.h"
+#include "simd/integer_filter_avx3_dl.h"
 
 #if defined(__x86_64__)
 
@@ -16,8 +16,9 @@ namespace {
 constexpr size_t kBytes = 64;
 constexpr size_t kGroup = 16;
 
-template <bool kSignedRow, bool kSignedQuery>
+template <bool kSignedRow, bool kSignedQuery, bool kSquares>
 struct Bytes {
+  static constexpr bool kHasSquare = kSquares;
   static const std::byte* bytes_of(const void* query) {
     return static_cast<const IntegerQuery*>(query)->bytes;
   }
@@ -29,16 +30,15 @@ struct Bytes {
   NPK_AVX3_DL_INLINE static void add(__m512i x, __m512i q, __m512i& dot, __m512i& square,
                                      __m512i& sum) {
     const __m512i flipped = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
-    const __m512i ones = _mm512_set1_epi8(1);
     if constexpr (kSignedRow) {
       kSignedQuery ? add_products(dot, flipped, q) : add_products(dot, q, x);
-      add_products(square, flipped, x);
-      add_products(sum, ones, x);
     } else {
       kSignedQuery ? add_products(dot, x, q) : add_products(dot, q, flipped);
-      add_products(square, x, flipped);
-      add_products(sum, x, ones);
     }
+    if constexpr (!kSquares) return;
+    const __m512i ones = _mm512_set1_epi8(1);
+    kSignedRow ? add_products(square, flipped, x) : add_products(square, x, flipped);
+    kSignedRow ? add_products(sum, ones, x) : add_products(sum, x, ones);
   }
   NPK_AVX3_DL_INLINE static void finish(__m512i& square, __m512i sum) {
     const __m512i shift = _mm512_slli_epi32(sum, 7);
@@ -46,16 +46,22 @@ struct Bytes {
   }
 };
 
+/// Bits of row & query, and of the row; for hamming less one for each that differs.
+template <bool kHamming>
 struct Bits {
+  static constexpr bool kHasSquare = !kHamming;
   static const std::byte* bytes_of(const void* query) {
     return static_cast<const std::byte*>(query);
   }
   static int64_t shift_of(const void* /*query*/) { return 0; }
   NPK_AVX3_DL_INLINE static void add(__m512i x, __m512i q, __m512i& dot, __m512i& square,
                                      __m512i& /*sum*/) {
-    const __m512i both = _mm512_and_si512(x, q);
-    dot = _mm512_add_epi32(dot, _mm512_popcnt_epi32(both));
-    square = _mm512_add_epi32(square, _mm512_popcnt_epi32(x));
+    if constexpr (kHamming) {
+      dot = _mm512_sub_epi32(dot, _mm512_popcnt_epi32(_mm512_xor_si512(x, q)));
+    } else {
+      dot = _mm512_add_epi32(dot, _mm512_popcnt_epi32(_mm512_and_si512(x, q)));
+      square = _mm512_add_epi32(square, _mm512_popcnt_epi32(x));
+    }
   }
   NPK_AVX3_DL_INLINE static void finish(__m512i& /*square*/, __m512i /*sum*/) {}
 };
@@ -104,7 +110,12 @@ NPK_AVX3_DL_INLINE void sum_four(const RowBlock& block, size_t first, const std:
   sum_row<Elements, kAccess>(block, first + 2, query, dot[2], square[2]);
   sum_row<Elements, kAccess>(block, first + 3, query, dot[3], square[3]);
   dots = add_lanes_of_four(dot[0], dot[1], dot[2], dot[3]);
+  if constexpr (!Elements::kHasSquare) return;
   squares = add_lanes_of_four(square[0], square[1], square[2], square[3]);
+}
+
+NPK_AVX3_DL_INLINE uint64_t rejected_bits(__m512i dots, const FilterLine& line) {
+  return _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(dots), _mm512_set1_ps(line.bound), _CMP_LT_OQ);
 }
 
 NPK_AVX3_DL_INLINE uint64_t rejected_bits(__m512i dots, __m512i squares, const FilterLine& line) {
@@ -133,7 +144,9 @@ NPK_AVX3_DL void filter_rows(const void* query_data, const RowBlock& block, cons
     sum_four<Elements, kAccess>(block, first + 8, query, dot[2], square[2]);
     sum_four<Elements, kAccess>(block, first + 12, query, dot[3], square[3]);
     const __m512i dots = _mm512_add_epi32(add_lanes_of_sixteen(dot), shift);
-    const uint64_t rejected = rejected_bits(dots, add_lanes_of_sixteen(square), line);
+    const uint64_t rejected = Elements::kHasSquare
+                                  ? rejected_bits(dots, add_lanes_of_sixteen(square), line)
+                                  : rejected_bits(dots, line);
     const size_t count = block.count - first < kGroup ? block.count - first : kGroup;
     const uint64_t bits = ~rejected & ((uint64_t{1} << count) - 1);
     if (first % 64 == 0) passing[first / 64] = 0;
@@ -156,24 +169,23 @@ void filter(const void* query, const RowBlock& block, const FilterLine& line, ui
   }
 }
 
-template <bool kSignedRow>
+template <bool kSignedRow, bool kSquares>
 void filter_bytes(const void* query, const RowBlock& block, const FilterLine& line,
                   uint64_t* passing) {
   if (static_cast<const IntegerQuery*>(query)->is_signed) {
-    filter<Bytes<kSignedRow, true>>(query, block, line, passing);
+    filter<Bytes<kSignedRow, true, kSquares>>(query, block, line, passing);
   } else {
-    filter<Bytes<kSignedRow, false>>(query, block, line, passing);
+    filter<Bytes<kSignedRow, false, kSquares>>(query, block, line, passing);
   }
 }
 
-constexpr IntegerFilterKernels kTable = {filter_bytes<true>, filter_bytes<false>, filter<Bits>};
+constexpr IntegerFilterKernels kTable = {filter_bytes<true, true>,  filter_bytes<false, true>,
+                                         filter_bytes<true, false>, filter_bytes<false, false>,
+                                         filter<Bits<false>>,       filter<Bits<true>>};
 
 }  // namespace
 
-const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept {
-  if (target == Target::kScalar) return &scalar_integer_filter_kernels();
-  return has_avx3_dl(target) ? &kTable : nullptr;
-}
+const IntegerFilterKernels* avx3_dl_integer_filter_kernels() noexcept { return &kTable; }
 
 }  // namespace npk::simd
 
@@ -181,9 +193,7 @@ const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept {
 
 namespace npk::simd {
 
-const IntegerFilterKernels* integer_filter_kernels(Target target) noexcept {
-  return target == Target::kScalar ? &scalar_integer_filter_kernels() : nullptr;
-}
+const IntegerFilterKernels* avx3_dl_integer_filter_kernels() noexcept { return nullptr; }
 
 }  // namespace npk::simd
 

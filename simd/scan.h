@@ -92,13 +92,24 @@ struct ScanKernels {
 /// Of so many bytes a sum of products fits 32 bits: 255 · 255 · kMostInt32Dims < 2^31.
 inline constexpr size_t kMostInt32Dims = 32'768;
 
+/// Elements of an IntegerQuery with the zeros behind them; never 0.
+__attribute__((always_inline)) constexpr size_t padded_integer_dims(size_t dims) {
+  return (dims / kIntegerPadding + 1) * kIntegerPadding;
+}
+
+/// Where element j lies if those at even places come first, then those at odd ones.
+constexpr size_t integer_query_place(size_t dims, size_t j) {
+  return j % 2 * (padded_integer_dims(dims) / 2) + j / 2;
+}
+
 /// A query of int8 or uint8.
 struct IntegerQuery {
-  const int16_t* values = nullptr;   // Padded with zeros to a multiple of kIntegerPadding.
+  const int16_t* values = nullptr;   // Padded with zeros to padded_integer_dims().
   const std::byte* bytes = nullptr;  // The same as int8 or uint8, not padded.
   bool is_signed = false;            // What `bytes` are.
   int64_t sum = 0;                   // Σ query
   int64_t norm = 0;                  // Σ query²
+  const int16_t* apart = nullptr;    // As `values`, each at its integer_query_place().
 };
 
 /// Rows of int8 or uint8 and an IntegerQuery: computed in integers. Sums of integers are exact,

@@ -50,6 +50,13 @@ std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans,
   return margin;
 }
 
+std::optional<Margin> Margin::of_integers(size_t dims, std::span<const Plan> plans) {
+  std::optional<Margin> margin = create(dims, plans);
+  // Rounding leaves the order of the score and the bound.
+  if (margin && margin->family_ == KernelFamily::kDot) margin->rounding_ = margin->tiny_ = 0;
+  return margin;
+}
+
 std::optional<Margin> Margin::of_bits(std::span<const Plan> plans) {
   if (!have_norms(plans)) return {};
   Margin margin;
@@ -76,8 +83,8 @@ Margin::Line Margin::line(double query_norm, double bound) const {
     case KernelFamily::kJaccard:
       return jaccard_line(query_norm, bound);
     case KernelFamily::kHamming:
-      // |row| + |query| - 2 both < bound. Roundings of counts below 2^24 come to less than a half.
-      return {0, to_float((query_norm * query_norm - bound) / 2 - 0.5), 0.5f};
+      // Of integers those that are not below the bound are above the next lower half.
+      return {0, to_float(0.5 - std::ceil(bound)), 0};
     default: {
       // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
       const double norm_squared = query_norm * query_norm;

@@ -25,8 +25,11 @@ class Margin {
   /// product, relative to the product of the norms.
   static std::optional<Margin> create(size_t dims, std::span<const Plan> plans,
                                       double element_error = 0);
+  /// As create(), of dot products and squared lengths that are exact integers, rounded to float32
+  /// once. The lines of `dot` need no length: their slope is 0.
+  static std::optional<Margin> of_integers(size_t dims, std::span<const Plan> plans);
   /// Of plans for hamming or jaccard, whose dot products and squared lengths are counts of bits,
-  /// rounded to float32 once. Nothing if a query has no bits.
+  /// rounded to float32 once; for hamming without a length. Nothing if a query has no bits.
   static std::optional<Margin> of_bits(std::span<const Plan> plans);
 
   /// A row of length X may be rejected if the float32 dot product is below

@@ -55,11 +55,17 @@ size_t padded_to(size_t count, size_t multiple) {
 
 /// From wide and bytes.
 void prepare_integers(DType dtype, size_t dims, PreparedQuery& prepared) {
-  prepared.narrow.assign(padded_to(dims, simd::kIntegerPadding), 0);
-  prepared.integers = {prepared.narrow.data(), prepared.bytes.data(), dtype == DType::kInt8, 0, 0};
+  const size_t padded = simd::padded_integer_dims(dims);
+  prepared.narrow.assign(2 * padded, 0);
+  int16_t* const apart = prepared.narrow.data() + padded;
+  prepared.integers = {.values = prepared.narrow.data(),
+                       .bytes = prepared.bytes.data(),
+                       .is_signed = dtype == DType::kInt8,
+                       .apart = apart};
   for (size_t j = 0; j < dims; ++j) {
     const auto value = static_cast<int16_t>(prepared.wide[j]);
     prepared.narrow[j] = value;
+    apart[simd::integer_query_place(dims, j)] = value;
     prepared.integers.sum += value;
     prepared.integers.norm += int64_t{value} * value;
   }
@@ -78,6 +84,7 @@ PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dty
   prepared.bytes = packed(query);
   if (is_bit_family(family)) {
     prepared.norm = std::sqrt(static_cast<double>(count_bits(prepared.bytes)));
+    prepared.bytes.resize(padded_to(prepared.bytes.size(), simd::kIntegerPadding));
     return prepared;
   }
   const size_t dims = query.element_count();

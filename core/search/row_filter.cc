@@ -7,23 +7,36 @@ namespace {
 
 /// Null: none.
 simd::FilterFn integer_kernel(const RowSource& rows, KernelFamily family) {
-  const simd::IntegerFilterKernels* kernels = simd::integer_filter_kernels(simd::target());
-  if (kernels == nullptr || rows.dims() > simd::kMostInt32Dims) return nullptr;
-  if (is_bit_family(family)) return kernels->of_bits;
-  return rows.dtype() == DType::kInt8 ? kernels->of_int8 : kernels->of_uint8;
+  if (rows.dims() > simd::kMostInt32Dims) return nullptr;
+  const simd::IntegerFilterKernels& kernels = simd::integer_filter_kernels(simd::target());
+  const bool is_signed = rows.dtype() == DType::kInt8;
+  switch (family) {
+    case KernelFamily::kHamming:
+      return kernels.hamming;
+    case KernelFamily::kJaccard:
+      return kernels.of_bits;
+    case KernelFamily::kDot:
+      return is_signed ? kernels.dot_of_int8 : kernels.dot_of_uint8;
+    default:
+      return is_signed ? kernels.of_int8 : kernels.of_uint8;
+  }
+}
+
+std::optional<Margin> margin_of(const RowSource& rows, std::span<const Plan> plans,
+                                bool is_integer) {
+  if (is_bit_family(plans.front().family())) return Margin::of_bits(plans);
+  return is_integer ? Margin::of_integers(rows.dims(), plans) : Margin::create(rows.dims(), plans);
 }
 
 }  // namespace
 
 std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<const Plan> plans) {
   const KernelFamily family = plans.front().family();
-  const bool is_bits = is_bit_family(family);
-  const bool is_integer = is_bits || !plans.front().query().narrow.empty();
+  const bool is_integer = is_bit_family(family) || !plans.front().query().narrow.empty();
   const auto& kernels = simd::filter_kernels(simd::target());
   const simd::FilterFn kernel = is_integer ? integer_kernel(rows, family)
                                            : kernels.by_type[static_cast<size_t>(rows.row_type())];
-  const std::optional<Margin> margin =
-      is_bits ? Margin::of_bits(plans) : Margin::create(rows.dims(), plans);
+  const std::optional<Margin> margin = margin_of(rows, plans, is_integer);
   if (kernel == nullptr || !margin) return {};
   RowFilter filter(*margin);
   filter.kernel_ = kernel;

@@ -25,8 +25,8 @@ namespace npk::internal {
 
 class RowFilter {
  public:
-  /// Nothing if it would not help: float64 rows or integers where a scan is as quick, extreme norms
-  /// or dimensions. Lifetime: of the plans.
+  /// Nothing if it would not help: float64 rows where a scan is as quick, integers whose sums
+  /// outgrow 32 bits, extreme norms or dimensions. Lifetime: of the plans.
   static std::optional<RowFilter> create(const RowSource& rows, std::span<const Plan> plans);
 
   /// Bit i of `passing`: row i must be scored for `query`, of which only scores strictly better

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include "npk/internal/text.h"
 #include "npk/search.h"
@@ -96,6 +97,34 @@ TEST(RowFilter, LeavesTheAnswerOfIntegersAndOfBits) {
           const uint64_t k = 1 + random() % 30;
           const TopK want = reference_top_k(base, query, metric, k);
           expect_everywhere(base, query, {.metric = metric, .k = k, .threads = 1}, want);
+        }
+      }
+    }
+  }
+}
+
+// Sums beyond 2^24, of which float32 holds every other or fourth, close together: a threshold at,
+// just above and below a score.
+TEST(RowFilter, LeavesDotProductsOfIntegersAroundAThreshold) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const DType dtype : {DType::kInt8, DType::kUint8}) {
+    for (const uint64_t dims : {40u, 2'000u}) {
+      Array base = random_rows(dtype, 1'000, dims, Content::kNormal, random);
+      const std::span<std::byte> bytes(base.mutable_data(), 1'000 * dims);
+      for (std::byte& byte : bytes) byte = static_cast<std::byte>(120 + random() % 3);
+      const ArrayView query = base.view().slice_rows(7, 8);
+      const TopK all = reference_top_k(base, query, Metric::kDot, 1'000);
+      for (const size_t last : {0u, 3u, 40u, 700u}) {
+        for (const double toward : {-1.0, all.scores[last], 1e12}) {
+          const double least = std::nextafter(all.scores[last], toward);
+          TopK want = all;
+          size_t kept = 0;
+          while (kept < all.scores.size() && all.scores[kept] >= least) ++kept;
+          want.scores.resize(kept);
+          want.rows.resize(kept);
+          SearchOptions options = {.metric = Metric::kDot, .k = 1'000, .threads = 1};
+          options.min_score = least;
+          expect_everywhere(base, query, options, want);
         }
       }
     }

@@ -176,13 +176,18 @@ void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt1993
     const GuardBuffer query(dims);
     fill(rows, extent, is_signed_row, random);
     fill(query, extent, is_signed_query, random);
-    std::vector<int16_t> values(dims + kIntegerPadding, 0);
-    IntegerQuery integers = {values.data(), query.data(), is_signed_query, 0, 0};
+    const size_t padded = padded_integer_dims(dims);
+    std::vector<int16_t> values(padded, 0);
+    const GuardBuffer apart(padded * sizeof(int16_t));
+    std::memset(apart.data(), 0, apart.size());
+    const auto* apart_values = reinterpret_cast<const int16_t*>(apart.data());
+    IntegerQuery integers = {values.data(), query.data(), is_signed_query, 0, 0, apart_values};
     double dot = 0;
     double square = 0;
     for (size_t j = 0; j < dims; ++j) {
       const auto value = std::to_integer<uint8_t>(query.data()[j]);
       values[j] = is_signed_query ? int16_t{static_cast<int8_t>(value)} : int16_t{value};
+      put_as(apart.data(), integer_query_place(dims, j), values[j]);
       integers.sum += values[j];
       integers.norm += int64_t{values[j]} * values[j];
     }
@@ -195,41 +200,62 @@ void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt1993
                                                        &square);
     }
     const auto lines = lines_through(static_cast<float>(dot), static_cast<float>(square));
+    const FilterFn IntegerFilterKernels::*kernel =
+        is_signed_row ? &IntegerFilterKernels::of_int8 : &IntegerFilterKernels::of_uint8;
+    const FilterFn IntegerFilterKernels::*dot_kernel =
+        is_signed_row ? &IntegerFilterKernels::dot_of_int8 : &IntegerFilterKernels::dot_of_uint8;
     for (const Target target : available_targets()) {
-      const IntegerFilterKernels* kernels = integer_filter_kernels(target);
-      if (kernels == nullptr) continue;
+      const IntegerFilterKernels& kernels = integer_filter_kernels(target);
       const std::string name = internal::concat(target_name(target), " kinds ", kinds);
-      expect_same_rows(is_signed_row ? kernels->of_int8 : kernels->of_uint8,
-                       is_signed_row ? scalar.of_int8 : scalar.of_uint8, &integers, block, lines,
-                       name);
-      expect_same_rows(kernels->of_bits, scalar.of_bits, query.data(), block,
-                       lines_through(static_cast<float>(dims), static_cast<float>(4 * dims)),
-                       name + " bits");
+      expect_same_rows(kernels.*kernel, scalar.*kernel, &integers, block, lines, name);
+      expect_same_rows(kernels.*dot_kernel, scalar.*dot_kernel, &integers, block, lines,
+                       name + " dot");
     }
   }
+}
+
+void check_bit_filters(size_t bytes, size_t count, Extent extent, std::mt19937_64& random) {
+  const IntegerFilterKernels& scalar = scalar_integer_filter_kernels();
+  const GuardBuffer rows(count * bytes);
+  fill(rows, extent, true, random);
+  const GuardBuffer query(padded_integer_dims(bytes));
+  fill(query, extent, false, random);
+  std::memset(query.data() + bytes, 0, query.size() - bytes);
+  const RowBlock block = {rows.data(), count, bytes};
+  int differing = 0;
+  for (size_t j = 0; j < (count == 0 ? 0 : bytes); ++j) {
+    differing += std::popcount(std::to_integer<uint8_t>(rows.data()[j] ^ query.data()[j]));
+  }
+  const auto lines = lines_through(static_cast<float>(bytes), static_cast<float>(4 * bytes));
+  const auto hamming_lines = lines_through(static_cast<float>(-differing), 0);
+  for (const Target target : available_targets()) {
+    const IntegerFilterKernels& kernels = integer_filter_kernels(target);
+    const std::string name(target_name(target));
+    expect_same_rows(kernels.of_bits, scalar.of_bits, query.data(), block, lines, name + " bits");
+    expect_same_rows(kernels.hamming, scalar.hamming, query.data(), block, hamming_lines,
+                     name + " hamming");
+  }
+}
+
+void check_all_integer_filters(size_t dims, size_t count, Extent extent, std::mt19937_64& random) {
+  check_integer_filters(dims, count, extent, random);
+  check_bit_filters(dims, count, extent, random);
 }
 
 TEST(IntegerFilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (size_t dims = 0; dims <= 130; ++dims) {
     for (const size_t count : {0u, 1u, 3u, 17u}) {
-      check_integer_filters(dims, count, Extent::kAny, random);
+      check_all_integer_filters(dims, count, Extent::kAny, random);
     }
   }
   for (const Extent extent : {Extent::kAny, Extent::kSmall, Extent::kLargest}) {
     for (const size_t dims : {1u, 64u, 128u, 193u}) {
       for (const size_t count : {4u, 15u, 16u, 65u, 256u, 263u}) {
-        check_integer_filters(dims, count, extent, random);
+        check_all_integer_filters(dims, count, extent, random);
       }
     }
-    check_integer_filters(kMostInt32Dims, 2, extent, random);
-  }
-}
-
-TEST(IntegerFilterKernels, AreThereWhereTheProcessorMultipliesBytes) {
-  for (const Target target : available_targets()) {
-    const bool is_there = target == Target::kScalar || has_avx3_dl(target);
-    EXPECT_EQ(integer_filter_kernels(target) != nullptr, is_there) << target_name(target);
+    check_all_integer_filters(kMostInt32Dims, 2, extent, random);
   }
 }
 
