@@ -93,9 +93,11 @@ struct NarrowPanelKernels {
   /// Requires: step_bytes is a multiple of 64, at least 2 * dims.
   void (*prepare_rounded)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
                           size_t step_bytes, float* units, float* squares);
-  size_t most_vectors;    // Of a panel.
-  size_t step_words;      // The words of a row are a multiple of it.
-  size_t fewest_queries;  // For fewer, float32 is as quick as to round the rows.
+  size_t most_vectors;  // Of a panel.
+  size_t step_words;    // The words of a row are a multiple of it.
+  // For fewer, float32 is as quick as to round the rows.
+  size_t fewest_queries;
+  size_t fewest_rounded_dims;
 };
 
 /// Null where the target has no such instructions.

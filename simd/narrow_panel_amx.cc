@@ -203,7 +203,8 @@ const NarrowPanelKernels& amx_narrow_panel_kernels() noexcept {
       prepare_bfloat16,
       kMaxPanelVectors,
       kTileBytes / kNarrowWordBytes,
-      1};
+      1,
+      24};
   return table;
 }
 

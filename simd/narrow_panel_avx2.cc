@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <immintrin.h>
+#include <limits>
 
 #include "simd/narrow_panel_int16.h"
 
@@ -215,20 +216,32 @@ NPK_AVX2 void scale_row(const std::byte* row, size_t dims, float factor, std::by
   }
 }
 
-constexpr NarrowPanelKernels kTable = {{panel},
-                                       {panel},
-                                       prepare_bytes,
-                                       2,
-                                       Rounding::kInt16,
-                                       {panel},
-                                       prepare_int16<square_norm, scale_row>,
-                                       1,
-                                       1,
-                                       9};
+/// `fewest_queries`: of rounded elements.
+constexpr NarrowPanelKernels table_from(size_t fewest_queries) {
+  return {{panel},
+          {panel},
+          prepare_bytes,
+          2,
+          Rounding::kInt16,
+          {panel},
+          prepare_int16<square_norm, scale_row>,
+          1,
+          1,
+          fewest_queries,
+          64};
+}
 
 }  // namespace
 
-const NarrowPanelKernels& avx2_narrow_panel_kernels() noexcept { return kTable; }
+const NarrowPanelKernels& avx2_narrow_panel_kernels() noexcept {
+  static constexpr NarrowPanelKernels kTable = table_from(9);
+  return kTable;
+}
+
+const NarrowPanelKernels& avx3_narrow_panel_kernels() noexcept {
+  static constexpr NarrowPanelKernels kTable = table_from(std::numeric_limits<size_t>::max());
+  return kTable;
+}
 
 }  // namespace npk::simd
 

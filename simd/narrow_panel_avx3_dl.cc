@@ -158,7 +158,8 @@ constexpr NarrowPanelKernels kTable = {
     prepare_int16<square_norm, scale_row>,
     kMaxPanelVectors,
     1,
-    9};
+    9,
+    24};
 
 }  // namespace
 
@@ -167,8 +168,8 @@ const NarrowPanelKernels& avx3_dl_narrow_panel_kernels() noexcept { return kTabl
 const NarrowPanelKernels* narrow_panel_kernels(Target target) noexcept {
   if (target == Target::kAmx) return &amx_narrow_panel_kernels();
   if (target == Target::kAvx3Dl) return &kTable;
-  return target == Target::kAvx2 || target == Target::kAvx3 ? &avx2_narrow_panel_kernels()
-                                                            : nullptr;
+  if (target == Target::kAvx3) return &avx3_narrow_panel_kernels();
+  return target == Target::kAvx2 ? &avx2_narrow_panel_kernels() : nullptr;
 }
 
 }  // namespace npk::simd

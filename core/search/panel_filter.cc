@@ -17,8 +17,6 @@ constexpr size_t kFewestQueries = 4;
 constexpr size_t kQuadEnd = 24;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
-// From so many dimensions on it is quicker to round the rows.
-constexpr size_t kFewestRoundedDims = 24;
 // For more than so many of the best, what rounding to bfloat16 leaves unclear costs more than its
 // quicker products save.
 constexpr uint64_t kMostOfBFloat16 = 256;
@@ -132,8 +130,8 @@ void PanelFilter::choose_items(std::span<const Plan> plans, uint64_t k, RoundedQ
   if (narrow_kernels_->rounding == simd::Rounding::kBFloat16 && k > kMostOfBFloat16) {
     narrow_kernels_ = simd::narrow_panel_kernels(simd::Target::kAvx3Dl);
   }
-  if (plans.size() >= narrow_kernels_->fewest_queries && dims_ >= kFewestRoundedDims &&
-      dims_ <= simd::kMostRoundedDims) {
+  if (plans.size() >= narrow_kernels_->fewest_queries &&
+      dims_ >= narrow_kernels_->fewest_rounded_dims && dims_ <= simd::kMostRoundedDims) {
     items_ = Items::kRounded;
     rounded = round(plans);
     const double rows = most_row_error(narrow_kernels_->rounding, dims_);
