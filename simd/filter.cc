@@ -69,12 +69,6 @@ HWY_INLINE void load_rest(const RowBlock& block, const T* row, size_t j, VF& fir
   second = hn::IfThenElseZero(hn::FirstN(d, left - of_first), second);
 }
 
-/// How far the query's elements for the second vector lie behind those for the first.
-template <typename T>
-HWY_INLINE size_t second_vector(size_t dims) {
-  return kIsBFloat16<T> ? padded_filter_dims(dims) / 2 : hn::Lanes(DF());
-}
-
 /// Adds the products of two vectors of elements.
 HWY_INLINE void add_products(VF x0, VF x1, const float* HWY_RESTRICT query0,
                              const float* HWY_RESTRICT query1, VF& dot0, VF& dot1, VF& square0,
@@ -84,82 +78,6 @@ HWY_INLINE void add_products(VF x0, VF x1, const float* HWY_RESTRICT query0,
   dot1 = hn::MulAdd(x1, hn::LoadU(d, query1), dot1);
   square0 = hn::MulAdd(x0, x0, square0);
   square1 = hn::MulAdd(x1, x1, square1);
-}
-
-/// Vectors whose lanes add up to the sums of row i, or of the last one if there are no more. Reads
-/// nothing behind the last one.
-template <typename T, Access kAccess>
-HWY_INLINE void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRICT query, VF& dot,
-                        VF& square) {
-  const DF d;
-  const size_t lanes = hn::Lanes(d);
-  const size_t dims = block.dims;
-  const T* HWY_RESTRICT row = row_at<T, kAccess>(block, i);
-  const T* asked =
-      kAccess == Access::kList ? asked_row<T>(block, HWY_MIN(i, block.count - 1)) : nullptr;
-  const size_t apart = second_vector<T>(dims);
-  const size_t step = kIsBFloat16<T> ? lanes : 2 * lanes;
-  VF dot0 = hn::Zero(d);
-  VF dot1 = dot0;
-  VF square0 = dot0;
-  VF square1 = dot0;
-  VF x0, x1;
-  size_t j = 0;
-  for (; j + 2 * lanes <= dims; j += 2 * lanes, query += step) {
-    if constexpr (kAccess == Access::kAskedSequence) {
-      prefetch_elements(row + j, 2 * lanes, block.ahead);
-    }
-    if constexpr (kAccess == Access::kList) prefetch_elements(asked + j, 2 * lanes);
-    load_two(row + j, x0, x1);
-    add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
-  }
-  if (j < dims) {
-    load_rest(block, row, j, x0, x1);
-    add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
-  }
-  if constexpr (kAccess == Access::kList) prefetch_row_end(asked, dims * sizeof(T));
-  dot = hn::Add(dot0, dot1);
-  square = hn::Add(square0, square1);
-}
-
-/// The sums of row i, or the last there is, of each quarter, as add_lanes_of_four() leaves them.
-template <typename T>
-HWY_INLINE void sum_in_quarters(const RowBlock& block, size_t i, const float* HWY_RESTRICT query,
-                                VF& dots, VF& squares) {
-  const size_t dims = block.dims;
-  const size_t quarter_rows = block.count / 4;
-  const T* HWY_RESTRICT row0 = row_of<T>(block, HWY_MIN(i, quarter_rows - 1));
-  const T* HWY_RESTRICT row1 = row0 + quarter_rows * dims;
-  const T* HWY_RESTRICT row2 = row1 + quarter_rows * dims;
-  const T* HWY_RESTRICT row3 = row2 + quarter_rows * dims;
-  const size_t two = 2 * hn::Lanes(DF());
-  const size_t apart = second_vector<T>(dims);
-  const size_t step = kIsBFloat16<T> ? two / 2 : two;
-  VF dot0 = hn::Zero(DF());
-  VF dot1 = dot0, dot2 = dot0, dot3 = dot0;
-  VF square0 = dot0, square1 = dot0, square2 = dot0, square3 = dot0;
-  VF x0, x1;
-  size_t j = 0;
-#define NPK_ADD(r) add_products(x0, x1, query, query + apart, dot##r, dot##r, square##r, square##r);
-#define NPK_EACH_ROW(M) M(0) M(1) M(2) M(3)
-  for (; j + two <= dims; j += two, query += step) {
-#define NPK_STEP(r)             \
-  load_two(row##r + j, x0, x1); \
-  NPK_ADD(r)
-    NPK_EACH_ROW(NPK_STEP)
-#undef NPK_STEP
-  }
-  if (j < dims) {
-#define NPK_REST(r)                    \
-  load_rest(block, row##r, j, x0, x1); \
-  NPK_ADD(r)
-    NPK_EACH_ROW(NPK_REST)
-#undef NPK_REST
-  }
-#undef NPK_EACH_ROW
-#undef NPK_ADD
-  dots = add_lanes_of_four(DF(), dot0, dot1, dot2, dot3);
-  squares = add_lanes_of_four(DF(), square0, square1, square2, square3);
 }
 
 /// Rows of T: simd/filter_rows-inl.h.
@@ -173,14 +91,81 @@ struct Floats {
   HWY_INLINE static Query query_of(const void* data, size_t /*dims*/) {
     return static_cast<const float*>(data);
   }
-  template <Access kAccess>
-  HWY_INLINE static void sum_row(const RowBlock& block, size_t i, const Query& query, VF& dot,
-                                 VF& square) {
-    npk::simd::HWY_NAMESPACE::sum_row<T, kAccess>(block, i, query, dot, square);
+  /// How far the query's elements for the second vector lie behind those for the first.
+  HWY_INLINE static size_t second_vector(size_t dims) {
+    return kIsBFloat16<T> ? padded_filter_dims(dims) / 2 : hn::Lanes(D());
   }
-  HWY_INLINE static void sum_in_quarters(const RowBlock& block, size_t i, const Query& query,
-                                         VF& dots, VF& squares) {
-    npk::simd::HWY_NAMESPACE::sum_in_quarters<T>(block, i, query, dots, squares);
+
+  template <Access kAccess>
+  HWY_INLINE static void sum_row(const RowBlock& block, size_t i, const float* HWY_RESTRICT query,
+                                 VF& dot, VF& square) {
+    const DF d;
+    const size_t lanes = hn::Lanes(d);
+    const size_t dims = block.dims;
+    const T* HWY_RESTRICT row = row_at<T, kAccess>(block, i);
+    const T* asked =
+        kAccess == Access::kList ? asked_row<T>(block, HWY_MIN(i, block.count - 1)) : nullptr;
+    const size_t apart = second_vector(dims);
+    const size_t step = kIsBFloat16<T> ? lanes : 2 * lanes;
+    VF dot0 = hn::Zero(d);
+    VF dot1 = dot0;
+    VF square0 = dot0;
+    VF square1 = dot0;
+    VF x0, x1;
+    size_t j = 0;
+    for (; j + 2 * lanes <= dims; j += 2 * lanes, query += step) {
+      if constexpr (kAccess == Access::kAskedSequence) {
+        prefetch_elements(row + j, 2 * lanes, block.ahead);
+      }
+      if constexpr (kAccess == Access::kList) prefetch_elements(asked + j, 2 * lanes);
+      load_two(row + j, x0, x1);
+      add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
+    }
+    if (j < dims) {
+      load_rest(block, row, j, x0, x1);
+      add_products(x0, x1, query, query + apart, dot0, dot1, square0, square1);
+    }
+    if constexpr (kAccess == Access::kList) prefetch_row_end(asked, dims * sizeof(T));
+    dot = hn::Add(dot0, dot1);
+    square = hn::Add(square0, square1);
+  }
+
+  HWY_INLINE static void sum_in_quarters(const RowBlock& block, size_t i,
+                                         const float* HWY_RESTRICT query, VF& dots, VF& squares) {
+    const size_t dims = block.dims;
+    const size_t quarter_rows = block.count / 4;
+    const T* HWY_RESTRICT row0 = row_of<T>(block, HWY_MIN(i, quarter_rows - 1));
+    const T* HWY_RESTRICT row1 = row0 + quarter_rows * dims;
+    const T* HWY_RESTRICT row2 = row1 + quarter_rows * dims;
+    const T* HWY_RESTRICT row3 = row2 + quarter_rows * dims;
+    const size_t two = 2 * hn::Lanes(DF());
+    const size_t apart = second_vector(dims);
+    const size_t step = kIsBFloat16<T> ? two / 2 : two;
+    VF dot0 = hn::Zero(DF());
+    VF dot1 = dot0, dot2 = dot0, dot3 = dot0;
+    VF square0 = dot0, square1 = dot0, square2 = dot0, square3 = dot0;
+    VF x0, x1;
+    size_t j = 0;
+#define NPK_ADD(r) add_products(x0, x1, query, query + apart, dot##r, dot##r, square##r, square##r);
+#define NPK_EACH_ROW(M) M(0) M(1) M(2) M(3)
+    for (; j + two <= dims; j += two, query += step) {
+#define NPK_STEP(r)             \
+  load_two(row##r + j, x0, x1); \
+  NPK_ADD(r)
+      NPK_EACH_ROW(NPK_STEP)
+#undef NPK_STEP
+    }
+    if (j < dims) {
+#define NPK_REST(r)                    \
+  load_rest(block, row##r, j, x0, x1); \
+  NPK_ADD(r)
+      NPK_EACH_ROW(NPK_REST)
+#undef NPK_REST
+    }
+#undef NPK_EACH_ROW
+#undef NPK_ADD
+    dots = add_lanes_of_four(DF(), dot0, dot1, dot2, dot3);
+    squares = add_lanes_of_four(DF(), square0, square1, square2, square3);
   }
 };
 

@@ -11,9 +11,9 @@
 //   sum_row<kAccess>(block, i, query, dot, square)
 //                                       vectors whose lanes add up to the sums of row i, or of the
 //                                       last one if there are no more
-//   sum_in_quarters(block, i, query, …) as add_lanes_of_four() leaves them, the sums of row i, or
-//   of
-//                                       the last one, of each quarter: Access::kQuarters
+//   sum_in_quarters(block, i, query, dots, squares)
+//                                       the sums of row i, or the last one, of each quarter, as
+//                                       add_lanes_of_four() leaves them
 #if defined(NPK_SIMD_FILTER_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NPK_SIMD_FILTER_ROWS_INL_H_
 #undef NPK_SIMD_FILTER_ROWS_INL_H_
@@ -140,22 +140,23 @@ template <class Row, Access kAccess, class V>
 HWY_INLINE void sum_four(const RowBlock& block, size_t first, const typename Row::Query& query,
                          V& dots, V& squares) {
   if constexpr (kAccess == Access::kQuarters) {
-    return Row::sum_in_quarters(block, first / 4, query, dots, squares);
-  }
-  if constexpr (kAccess == Access::kGroupedList) {
-    for (size_t i = first; i < first + 4; ++i) {
-      prefetch_scattered<typename Row::Element>(block, i);
+    Row::sum_in_quarters(block, first / 4, query, dots, squares);
+  } else {
+    if constexpr (kAccess == Access::kGroupedList) {
+      for (size_t i = first; i < first + 4; ++i) {
+        prefetch_scattered<typename Row::Element>(block, i);
+      }
     }
-  }
-  const typename Row::D d;
-  V dot0, dot1, dot2, dot3, square0, square1, square2, square3;
-  Row::template sum_row<kAccess>(block, first, query, dot0, square0);
-  Row::template sum_row<kAccess>(block, first + 1, query, dot1, square1);
-  Row::template sum_row<kAccess>(block, first + 2, query, dot2, square2);
-  Row::template sum_row<kAccess>(block, first + 3, query, dot3, square3);
-  dots = add_lanes_of_four(d, dot0, dot1, dot2, dot3);
-  if constexpr (Row::kHasSquare) {
-    squares = add_lanes_of_four(d, square0, square1, square2, square3);
+    const typename Row::D d;
+    V dot0, dot1, dot2, dot3, square0, square1, square2, square3;
+    Row::template sum_row<kAccess>(block, first, query, dot0, square0);
+    Row::template sum_row<kAccess>(block, first + 1, query, dot1, square1);
+    Row::template sum_row<kAccess>(block, first + 2, query, dot2, square2);
+    Row::template sum_row<kAccess>(block, first + 3, query, dot3, square3);
+    dots = add_lanes_of_four(d, dot0, dot1, dot2, dot3);
+    if constexpr (Row::kHasSquare) {
+      squares = add_lanes_of_four(d, square0, square1, square2, square3);
+    }
   }
 }
 

@@ -38,73 +38,78 @@ HWY_INLINE V8 load_rest(const RowBlock& block, const uint8_t* row, size_t at) {
                             hn::LoadU(d, readable(block, row + at, left, width, copy)));
 }
 
-/// sum_row() of simd/filter_rows-inl.h. Bytes::add_one(x, query, at, …) adds a vector of a row's
-/// bytes, at being their place, add_two(x0, x1, query, at, …) one and the next. Zeros add nothing.
-template <class Bytes, Access kAccess, class Query>
-HWY_INLINE void sum_bytes(const RowBlock& block, size_t i, const Query& query, V32& dot,
-                          V32& square) {
-  const D8 d;
-  const size_t width = hn::Lanes(d);
-  const size_t bytes = block.dims;
-  const uint8_t* HWY_RESTRICT row = row_at<uint8_t, kAccess>(block, i);
-  const uint8_t* asked = nullptr;
-  if constexpr (kAccess == Access::kList) {
-    asked = asked_row<uint8_t>(block, HWY_MIN(i, block.count - 1));
-  }
-  dot = square = hn::Zero(D32());
-  size_t at = 0;
-  for (; at + 2 * width <= bytes; at += 2 * width) {
-    if constexpr (kAccess == Access::kAskedSequence) {
-      prefetch_elements(row + at, 2 * width, block.ahead);
-    }
-    if constexpr (kAccess == Access::kList) prefetch_elements(asked + at, 2 * width);
-    const V8 x0 = hn::LoadU(d, row + at);
-    const V8 x1 = hn::LoadU(d, row + at + width);
-    Bytes::add_two(x0, x1, query, at, dot, square);
-  }
-  for (; at < bytes; at += width) {
-    if constexpr (kAccess == Access::kAskedSequence) {
-      prefetch_elements(row + at, width, block.ahead);
-    }
-    if constexpr (kAccess == Access::kList) prefetch_elements(asked + at, width);
-    Bytes::add_one(load_rest(block, row, at), query, at, dot, square);
-  }
-  if constexpr (kAccess == Access::kList) prefetch_row_end(asked, bytes);
-}
+/// What simd/filter_rows-inl.h wants of rows of bytes. Bytes::add_one(x, query, at, …) adds a
+/// vector of a row's bytes, at being their place, add_two(x0, x1, query, at, …) one and the next.
+/// Zeros add nothing.
+template <class Bytes>
+struct RowsOf {
+  using D = D32;
+  using Element = uint8_t;
 
-/// sum_in_quarters() of simd/filter_rows-inl.h.
-template <class Bytes, class Query>
-HWY_INLINE void sum_bytes_in_quarters(const RowBlock& block, size_t i, const Query& query,
-                                      V32& dots, V32& squares) {
-  const D8 d;
-  const D32 d32;
-  const size_t width = hn::Lanes(d);
-  const size_t bytes = block.dims;
-  const size_t quarter_rows = block.count / 4;
-  const uint8_t* HWY_RESTRICT row0 = row_of<uint8_t>(block, HWY_MIN(i, quarter_rows - 1));
-  const uint8_t* HWY_RESTRICT row1 = row0 + quarter_rows * bytes;
-  const uint8_t* HWY_RESTRICT row2 = row1 + quarter_rows * bytes;
-  const uint8_t* HWY_RESTRICT row3 = row2 + quarter_rows * bytes;
-  V32 dot0 = hn::Zero(d32), dot1 = dot0, dot2 = dot0, dot3 = dot0;
-  V32 square0 = dot0, square1 = dot0, square2 = dot0, square3 = dot0;
+  template <Access kAccess>
+  HWY_INLINE static void sum_row(const RowBlock& block, size_t i, const auto& query, V32& dot,
+                                 V32& square) {
+    const D8 d;
+    const size_t width = hn::Lanes(d);
+    const size_t bytes = block.dims;
+    const uint8_t* HWY_RESTRICT row = row_at<uint8_t, kAccess>(block, i);
+    const uint8_t* asked = nullptr;
+    if constexpr (kAccess == Access::kList) {
+      asked = asked_row<uint8_t>(block, HWY_MIN(i, block.count - 1));
+    }
+    dot = square = hn::Zero(D32());
+    size_t at = 0;
+    for (; at + 2 * width <= bytes; at += 2 * width) {
+      if constexpr (kAccess == Access::kAskedSequence) {
+        prefetch_elements(row + at, 2 * width, block.ahead);
+      }
+      if constexpr (kAccess == Access::kList) prefetch_elements(asked + at, 2 * width);
+      const V8 x0 = hn::LoadU(d, row + at);
+      const V8 x1 = hn::LoadU(d, row + at + width);
+      Bytes::add_two(x0, x1, query, at, dot, square);
+    }
+    for (; at < bytes; at += width) {
+      if constexpr (kAccess == Access::kAskedSequence) {
+        prefetch_elements(row + at, width, block.ahead);
+      }
+      if constexpr (kAccess == Access::kList) prefetch_elements(asked + at, width);
+      Bytes::add_one(load_rest(block, row, at), query, at, dot, square);
+    }
+    if constexpr (kAccess == Access::kList) prefetch_row_end(asked, bytes);
+  }
+
+  HWY_INLINE static void sum_in_quarters(const RowBlock& block, size_t i, const auto& query,
+                                         V32& dots, V32& squares) {
+    const D8 d;
+    const D32 d32;
+    const size_t width = hn::Lanes(d);
+    const size_t bytes = block.dims;
+    const size_t quarter_rows = block.count / 4;
+    const uint8_t* HWY_RESTRICT row0 = row_of<uint8_t>(block, HWY_MIN(i, quarter_rows - 1));
+    const uint8_t* HWY_RESTRICT row1 = row0 + quarter_rows * bytes;
+    const uint8_t* HWY_RESTRICT row2 = row1 + quarter_rows * bytes;
+    const uint8_t* HWY_RESTRICT row3 = row2 + quarter_rows * bytes;
+    V32 dot0 = hn::Zero(d32), dot1 = dot0, dot2 = dot0, dot3 = dot0;
+    V32 square0 = dot0, square1 = dot0, square2 = dot0, square3 = dot0;
 #define NPK_EACH_ROW(M) M(0) M(1) M(2) M(3)
-  size_t at = 0;
-  for (; at + 2 * width <= bytes; at += 2 * width) {
+    size_t at = 0;
+    for (; at + 2 * width <= bytes; at += 2 * width) {
 #define NPK_ADD_TWO(r)                                                                            \
   Bytes::add_two(hn::LoadU(d, row##r + at), hn::LoadU(d, row##r + at + width), query, at, dot##r, \
                  square##r);
-    NPK_EACH_ROW(NPK_ADD_TWO)
+      NPK_EACH_ROW(NPK_ADD_TWO)
 #undef NPK_ADD_TWO
-  }
-  for (; at < bytes; at += width) {
+    }
+    for (; at < bytes; at += width) {
 #define NPK_ADD_REST(r) Bytes::add_one(load_rest(block, row##r, at), query, at, dot##r, square##r);
-    NPK_EACH_ROW(NPK_ADD_REST)
+      NPK_EACH_ROW(NPK_ADD_REST)
 #undef NPK_ADD_REST
-  }
+    }
 #undef NPK_EACH_ROW
-  dots = add_lanes_of_four(d32, dot0, dot1, dot2, dot3);
-  squares = add_lanes_of_four(d32, square0, square1, square2, square3);
-}
+    dots = add_lanes_of_four(d32, dot0, dot1, dot2, dot3);
+    squares = add_lanes_of_four(d32, square0, square1, square2, square3);
+  }
+};
 
 HWY_INLINE V32 add_products(V16 a0, V16 b0, V16 a1, V16 b1, V32 sum) {
   const D32 d;
@@ -117,9 +122,7 @@ HWY_INLINE V32 add_products(V16 a0, V16 b0, V16 a1, V16 b1, V32 sum) {
 
 /// Rows of int8 or uint8.
 template <typename T, bool kSquares>
-struct Integers {
-  using D = D32;
-  using Element = uint8_t;
+struct Integers : RowsOf<Integers<T, kSquares>> {
   struct Query {
     const int16_t* even;
     const int16_t* odd;
@@ -129,15 +132,6 @@ struct Integers {
   HWY_INLINE static Query query_of(const void* data, size_t dims) {
     const int16_t* even = static_cast<const IntegerQuery*>(data)->apart;
     return {even, even + padded_integer_dims(dims) / 2};
-  }
-  template <Access kAccess>
-  HWY_INLINE static void sum_row(const RowBlock& block, size_t i, const Query& query, V32& dot,
-                                 V32& square) {
-    sum_bytes<Integers, kAccess>(block, i, query, dot, square);
-  }
-  HWY_INLINE static void sum_in_quarters(const RowBlock& block, size_t i, const Query& query,
-                                         V32& dots, V32& squares) {
-    sum_bytes_in_quarters<Integers>(block, i, query, dots, squares);
   }
   HWY_INLINE static V16 lower_bytes(V16 pairs) {
     if constexpr (hwy::IsSigned<T>()) return hn::ShiftRight<8>(hn::ShiftLeft<8>(pairs));
@@ -165,23 +159,12 @@ struct Integers {
 
 /// Packed bits: those of row & query and of the row, or less one for each that differs.
 template <bool kHamming>
-struct Bits {
-  using D = D32;
-  using Element = uint8_t;
+struct Bits : RowsOf<Bits<kHamming>> {
   using Query = const uint8_t*;
   static constexpr bool kHasSquare = !kHamming;
 
   HWY_INLINE static Query query_of(const void* data, size_t /*dims*/) {
     return static_cast<const uint8_t*>(data);
-  }
-  template <Access kAccess>
-  HWY_INLINE static void sum_row(const RowBlock& block, size_t i, const Query& query, V32& dot,
-                                 V32& square) {
-    sum_bytes<Bits, kAccess>(block, i, query, dot, square);
-  }
-  HWY_INLINE static void sum_in_quarters(const RowBlock& block, size_t i, const Query& query,
-                                         V32& dots, V32& squares) {
-    sum_bytes_in_quarters<Bits>(block, i, query, dots, squares);
   }
   /// Counts of bits by byte.
   HWY_INLINE static void count(V8 x, const uint8_t* query, V8& dot, V8& square) {

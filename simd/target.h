@@ -33,11 +33,6 @@ enum class Target : uint8_t {
 };
 inline constexpr size_t kTargetCount = 10;
 
-/// Whether it has the instructions of kAvx3Dl.
-constexpr bool has_avx3_dl(Target target) noexcept {
-  return target == Target::kAvx3Dl || target == Target::kAmx;
-}
-
 /// "SCALAR", "SSE4", "AVX2", …
 std::string_view target_name(Target target) noexcept;
 /// By name, in any case. Errors: InvalidArgument that lists those that this machine has.

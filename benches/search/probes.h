@@ -29,18 +29,22 @@ inline std::atomic<uint64_t> sink{0};  // What the probes computed, so that it i
     asm volatile("" : "+v"(x), "+v"(y));                                                       \
     Floats a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x; \
     for (uint64_t step = 0; step < steps; ++step) {                                            \
-      NPK_FMA(a)                                                                               \
-      NPK_FMA(b)                                                                               \
-      NPK_FMA(c)                                                                               \
-      NPK_FMA(d)                                                                               \
-      NPK_FMA(e) NPK_FMA(f) NPK_FMA(g) NPK_FMA(h) NPK_FMA(i) NPK_FMA(j) NPK_FMA(k) NPK_FMA(l)  \
+      NPK_FMA4(a, b, c, d);                                                                    \
+      NPK_FMA4(e, f, g, h);                                                                    \
+      NPK_FMA4(i, j, k, l);                                                                    \
     }                                                                                          \
     const Floats all = ((a + b) + (c + d)) + ((e + f) + (g + h)) + ((i + j) + (k + l));        \
     return all[0];                                                                             \
   }
-#define NPK_FMA(v) asm volatile("vfmadd231ps %1, %2, %0" : "+v"(v) : "v"(x), "v"(y));
+#define NPK_FMA(v) asm volatile("vfmadd231ps %1, %2, %0" : "+v"(v) : "v"(x), "v"(y))
+#define NPK_FMA4(p, q, r, s) \
+  NPK_FMA(p);                \
+  NPK_FMA(q);                \
+  NPK_FMA(r);                \
+  NPK_FMA(s)
 NPK_MULTIPLY_ADD(multiply_add_512, "avx512f", 64)
 NPK_MULTIPLY_ADD(multiply_add_256, "avx2,fma", 32)
+#undef NPK_FMA4
 #undef NPK_FMA
 #undef NPK_MULTIPLY_ADD
 

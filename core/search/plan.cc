@@ -84,7 +84,7 @@ PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dty
   prepared.bytes = packed(query);
   if (is_bit_family(family)) {
     prepared.norm = std::sqrt(static_cast<double>(count_bits(prepared.bytes)));
-    prepared.bytes.resize(padded_to(prepared.bytes.size(), simd::kIntegerPadding));
+    prepared.bytes.resize(simd::padded_integer_dims(prepared.bytes.size()));
     return prepared;
   }
   const size_t dims = query.element_count();
