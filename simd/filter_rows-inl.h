@@ -185,8 +185,8 @@ HWY_INLINE uint64_t rejected_rows(const RowBlock& block, size_t first,
 }
 
 template <class Row, Access kAccess>
-void filter_rows(const void* query_data, const RowBlock& block, const FilterLine& line,
-                 uint64_t* passing) {
+HWY_NOINLINE void filter_rows(const void* query_data, const RowBlock& block, const FilterLine& line,
+                              uint64_t* passing) {
   const size_t lanes = hn::Lanes(DF());
   const typename Row::Query query = Row::query_of(query_data, block.dims);
   for (size_t first = 0; first < block.count; first += lanes) {
@@ -210,10 +210,14 @@ void filter_quarters(const void* query_data, const RowBlock& block, const Filter
     const size_t count = HWY_MIN(4 * quarter_rows - first, lanes);
     set_in_quarters(~rejected & ((uint64_t{1} << count) - 1), first, quarter_rows, passing);
   }
-  // Up to three are left.
-  for (size_t i = 4 * quarter_rows; i < block.count; ++i) {
-    const uint64_t rejected = rejected_rows<Row, Access::kSequence>(block, i, query, line);
-    passing[i / 64] |= (~rejected & 1) << (i % 64);
+  // Up to three are left. By a call: inlined, they would be half of this function.
+  RowBlock rest = block;
+  rest.rows += 4 * quarter_rows * block.dims * sizeof(typename Row::Element);
+  rest.count = block.count % 4;
+  uint64_t bits = 0;
+  filter_rows<Row, Access::kSequence>(query_data, rest, line, &bits);
+  for (size_t i = 4 * quarter_rows; bits != 0; ++i, bits >>= 1) {
+    passing[i / 64] |= (bits & 1) << (i % 64);
   }
 }
 
