@@ -12,6 +12,9 @@ target_link_libraries(npk_hwy INTERFACE PkgConfig::NPK_HWY)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
   # Our kernels take SVE vectors of any length; the targets for one length would be the same again.
   target_compile_definitions(npk_hwy INTERFACE "HWY_DISABLED_TARGETS=(HWY_SVE_256|HWY_SVE2_128)")
+else()
+  # Nobody has a processor that ends at SSSE3 any more (2007); SCALAR serves it.
+  target_compile_definitions(npk_hwy INTERFACE "HWY_DISABLED_TARGETS=HWY_SSSE3")
 endif()
 
 add_library(npk_dependencies INTERFACE)

@@ -171,7 +171,7 @@ struct Floats {
 
 // float64 is scored as quickly where eight of its products are one instruction; the others round it
 // on the way.
-#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2
 constexpr FilterFn kOfFloat64 = filter<Floats<double>>;
 #else
 constexpr FilterFn kOfFloat64 = nullptr;

@@ -13,7 +13,7 @@
 //                                       last one if there are no more
 //   sum_in_quarters(block, i, query, dots, squares)
 //                                       the sums of row i, or the last one, of each quarter, as
-//                                       add_lanes_of_four() leaves them
+//                                       add_lanes_of_four() leaves them; where kReadsQuarters
 #if defined(NPK_SIMD_FILTER_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NPK_SIMD_FILTER_ROWS_INL_H_
 #undef NPK_SIMD_FILTER_ROWS_INL_H_
@@ -37,6 +37,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 using DF = hn::CappedTag<float, 16>;
 using VF = hn::Vec<DF>;
 static_assert(64 % hn::MaxLanes(DF()) == 0);
+
+/// Whether filters can read four quarters of a block at once. The processors that want it have
+/// AVX2 and no AVX-512 (simd/prefetch.cc); others get the rows in sequence.
+constexpr bool kReadsQuarters = HWY_TARGET == HWY_AVX2;
 
 /// Where row i lies, or the last one if there are no more.
 template <typename T, Access kAccess>
@@ -71,13 +75,17 @@ HWY_INLINE V add_lanes_of_four(D d, V v0, V v1, V v2, V v3) {
   return add_neighbours(d, add_neighbours(d, v0, v1), add_neighbours(d, v2, v3));
 }
 
-/// The sums, of what add_lanes_of_four() made of as many rows as there are lanes: a vector of four
-/// has them already, one of eight needs two.
-template <class D, class V>
-HWY_INLINE V add_lanes_of_all(D d, V v0, V v1, V v2, V v3) {
-  if (hn::Lanes(d) == 4) return v0;
-  if (hn::Lanes(d) == 8) return add_neighbours(d, v0, v1);
-  return add_lanes_of_four(d, v0, v1, v2, v3);
+/// The sums, of what add_lanes_of_four() made of as many rows as there are lanes, one vector after
+/// the other: of four lanes they are the sums already, of eight it takes two.
+template <class D>
+HWY_INLINE hn::Vec<D> add_lanes_of_all(D d, const hn::TFromD<D>* HWY_RESTRICT of_fours) {
+  const size_t lanes = hn::Lanes(d);
+  const auto v0 = hn::Load(d, of_fours);
+  if (lanes == 4) return v0;
+  const auto v1 = hn::Load(d, of_fours + lanes);
+  if (lanes == 8) return add_neighbours(d, v0, v1);
+  return add_lanes_of_four(d, v0, v1, hn::Load(d, of_fours + 2 * lanes),
+                           hn::Load(d, of_fours + 3 * lanes));
 }
 #else
 // As above, but within blocks of four lanes as long as that goes: shuffles across them take longer.
@@ -101,17 +109,22 @@ HWY_INLINE V add_halves(D d, V a, V b) {
   return hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
 }
 
-template <class D, class V>
-HWY_INLINE V add_lanes_of_all(D d, V v0, V v1, V v2, V v3) {
-  if constexpr (hn::MaxLanes(D()) == 4) {
+template <class D>
+HWY_INLINE hn::Vec<D> add_lanes_of_all(D d, const hn::TFromD<D>* HWY_RESTRICT of_fours) {
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  const auto v0 = hn::Load(d, of_fours);
+  if constexpr (kLanes == 4) {
     return v0;
-  } else if constexpr (hn::MaxLanes(D()) == 8) {
-    return add_halves(d, v0, v1);
   } else {
-    const V even = add_halves(d, v0, v2);
-    const V odd = add_halves(d, v1, v3);
-    return hn::OddEvenBlocks(hn::Add(odd, hn::SwapAdjacentBlocks(odd)),
-                             hn::Add(even, hn::SwapAdjacentBlocks(even)));
+    const auto v1 = hn::Load(d, of_fours + kLanes);
+    if constexpr (kLanes == 8) {
+      return add_halves(d, v0, v1);
+    } else {
+      const auto even = add_halves(d, v0, hn::Load(d, of_fours + 2 * kLanes));
+      const auto odd = add_halves(d, v1, hn::Load(d, of_fours + 3 * kLanes));
+      return hn::OddEvenBlocks(hn::Add(odd, hn::SwapAdjacentBlocks(odd)),
+                               hn::Add(even, hn::SwapAdjacentBlocks(even)));
+    }
   }
 }
 #endif
@@ -166,18 +179,21 @@ HWY_INLINE uint64_t rejected_rows(const RowBlock& block, size_t first,
                                   const typename Row::Query& query, const FilterLine& line) {
   const typename Row::D d;
   const size_t lanes = hn::Lanes(d);
-  const auto zero = hn::Zero(d);
-  auto dot0 = zero, dot1 = zero, dot2 = zero, dot3 = zero;
-  auto square0 = zero, square1 = zero, square2 = zero, square3 = zero;
-  sum_four<Row, kAccess>(block, first, query, dot0, square0);
-  if (lanes > 4) sum_four<Row, kAccess>(block, first + 4, query, dot1, square1);
-  if (lanes > 8) {
-    sum_four<Row, kAccess>(block, first + 8, query, dot2, square2);
-    sum_four<Row, kAccess>(block, first + 12, query, dot3, square3);
+  // Four rows after the other, through memory: sixteen at once would be four times the code, and
+  // most of the time that this library takes to compile; four at once cost AVX2 some 5 %.
+  constexpr size_t kMaxSums = hn::MaxLanes(d) / 4 * hn::MaxLanes(d);
+  HWY_ALIGN hn::TFromD<typename Row::D> dots[kMaxSums];
+  [[maybe_unused]] HWY_ALIGN hn::TFromD<typename Row::D> squares[kMaxSums];
+#pragma GCC unroll 2
+  for (size_t four = 0; four < lanes; four += 4) {
+    auto dot = hn::Zero(d), square = hn::Zero(d);
+    sum_four<Row, kAccess>(block, first + four, query, dot, square);
+    hn::Store(dot, d, dots + four / 4 * lanes);
+    if constexpr (Row::kHasSquare) hn::Store(square, d, squares + four / 4 * lanes);
   }
-  const VF dot = to_float32(add_lanes_of_all(d, dot0, dot1, dot2, dot3));
+  const VF dot = to_float32(add_lanes_of_all(d, dots));
   if constexpr (Row::kHasSquare) {
-    const VF square = to_float32(add_lanes_of_all(d, square0, square1, square2, square3));
+    const VF square = to_float32(add_lanes_of_all(d, squares));
     return rejected_bits(dot, square, line);
   } else {
     return bits_of(hn::Lt(dot, hn::Set(DF(), line.bound)));
@@ -225,12 +241,13 @@ void filter_quarters(const void* query_data, const RowBlock& block, const Filter
 template <class Row>
 void filter(const void* query, const RowBlock& block, const FilterLine& line, uint64_t* passing) {
   switch (access_of(block, sizeof(typename Row::Element))) {
+    case Access::kQuarters:
+      if constexpr (kReadsQuarters) return filter_quarters<Row>(query, block, line, passing);
+      [[fallthrough]];
     case Access::kSequence:
       return filter_rows<Row, Access::kSequence>(query, block, line, passing);
     case Access::kAskedSequence:
       return filter_rows<Row, Access::kAskedSequence>(query, block, line, passing);
-    case Access::kQuarters:
-      return filter_quarters<Row>(query, block, line, passing);
     case Access::kList:
       return filter_rows<Row, Access::kList>(query, block, line, passing);
     case Access::kGroupedList:

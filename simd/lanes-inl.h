@@ -101,7 +101,7 @@ HWY_INLINE hn::Vec<D> widen_to_float32(D d, const T* from) {
     return hn::PromoteTo(d, narrow);
   }
 }
-#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
+#if HWY_TARGET == HWY_SSE4
 // Without F16C. Highway 1.0.3 has a conversion in software that takes infinity for 65,536.
 template <class D>
 HWY_INLINE hn::Vec<D> widen_to_float32(D d, const hwy::float16_t* from) {

@@ -23,8 +23,7 @@ using DF = hn::CappedTag<float, 16>;
 using VF = hn::Vec<DF>;
 /// Queries of a vector: constant but with SVE.
 HWY_INLINE size_t vector_queries() { return hn::Lanes(DF()); }
-constexpr size_t kTileRows =
-    HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2 ? 4 : 8;
+constexpr size_t kTileRows = HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2 ? 4 : 8;
 
 HWY_INLINE uint64_t passing_bits(VF sum, VF bound) {
   const DF d;

@@ -32,7 +32,6 @@ struct TargetInfo {
 
 constexpr std::array<TargetInfo, kTargetCount> kTargets = {{
     {Target::kScalar, "SCALAR", 0},
-    {Target::kSsse3, "SSSE3", HWY_SSSE3},
     {Target::kSse4, "SSE4", HWY_SSE4},
     {Target::kAvx2, "AVX2", HWY_AVX2},
     {Target::kAvx3, "AVX3", HWY_AVX3},

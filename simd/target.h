@@ -21,7 +21,6 @@ namespace npk::simd {
 /// From the slowest to the fastest of each architecture.
 enum class Target : uint8_t {
   kScalar = 0,  // Plain C++: always there, oracle of all others.
-  kSsse3,
   kSse4,
   kAvx2,    // With FMA, BMI2 and F16C: Haswell, Zen.
   kAvx3,    // AVX-512 F, BW, CD, DQ, VL: Skylake-X.
@@ -31,7 +30,7 @@ enum class Target : uint8_t {
   kSve,
   kSve2,
 };
-inline constexpr size_t kTargetCount = 10;
+inline constexpr size_t kTargetCount = 9;
 
 /// "SCALAR", "SSE4", "AVX2", …
 std::string_view target_name(Target target) noexcept;

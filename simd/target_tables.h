@@ -16,11 +16,6 @@
     (family).tables[static_cast<size_t>(target)] = target_namespace::getter(); \
   }
 
-#if HWY_TARGETS & HWY_SSSE3
-#define NPK_SSSE3_TABLE(family, getter) NPK_TARGET_TABLE(family, Target::kSsse3, N_SSSE3, getter)
-#else
-#define NPK_SSSE3_TABLE(family, getter)
-#endif
 #if HWY_TARGETS & HWY_SSE4
 #define NPK_SSE4_TABLE(family, getter) NPK_TARGET_TABLE(family, Target::kSse4, N_SSE4, getter)
 #else
@@ -53,7 +48,6 @@
 #endif
 
 #define NPK_FILL_TARGET_TABLES(family, getter) \
-  NPK_SSSE3_TABLE(family, getter)              \
   NPK_SSE4_TABLE(family, getter)               \
   NPK_AVX2_TABLE(family, getter)               \
   NPK_AVX3_TABLE(family, getter)               \

@@ -115,7 +115,7 @@ struct TopK {
 /// The SIMD target in use: "AVX3", "AVX2", "NEON", …, "SCALAR". NPK_SIMD_TARGET forces one.
 std::string_view simd_target() noexcept;
 
-/// "AVX3_DL; available: SCALAR, SSSE3, SSE4, AVX2, AVX3, AVX3_DL"
+/// "AVX3_DL; available: SCALAR, SSE4, AVX2, AVX3, AVX3_DL"
 std::string simd_capabilities();
 
 /// Search over arrays in memory. Thread safety: const methods from any threads at once.

@@ -50,7 +50,6 @@ std::set<Target> targets_of_this_processor() {
                        [&](const char* flag) { return flags.count(flag) != 0; });
   };
   std::set<Target> expected = {Target::kScalar};
-  if (has({"ssse3"})) expected.insert(Target::kSsse3);
   if (has({"sse4_1", "sse4_2", "pclmulqdq", "aes"})) expected.insert(Target::kSse4);
   if (has({"avx2", "fma", "bmi1", "bmi2", "f16c"})) expected.insert(Target::kAvx2);
   if (has({"avx2", "fma", "avx512f", "avx512vl", "avx512dq", "avx512bw", "avx512cd"})) {

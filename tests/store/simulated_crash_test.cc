@@ -115,7 +115,7 @@ struct Extent {
   bool is_full = testing::env_number("NPK_SIM_FULL", 0) != 0;
   uint64_t percent = testing::env_number("NPK_SIM_PERCENT", 100);
   uint64_t random_cuts = is_full ? 8 : 2;
-  uint64_t one_of_longest = is_full ? 1 : 48;      ///< Workloads of three operations.
+  uint64_t one_of_longest = is_full ? 1 : 128;     ///< Workloads of three operations.
   uint64_t one_of_recoveries = is_full ? 12 : 24;  ///< States from which recovery dies too.
   uint64_t one_goes_on = 4;                        ///< States from which the store must go on.
 };
