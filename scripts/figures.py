@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benches" / "results"
+SGEMM = "OpenBLAS sgemm alone"  # The products without a search.
 
 
 def number(value) -> str:
@@ -42,6 +43,45 @@ def peer_tables() -> dict[str, dict[str, float]]:
         times = tasks.setdefault(task, {})
         times[peer] = min(row["value"], times.get(peer, row["value"]))
     return tasks
+
+
+ONE_QUERY = re.compile(r"\S+ x \d+ (?P<of>bits \w+|\w+) (?:\w+ )?top-10, (?P<threads>\d)T, \w+$")
+
+
+def one_query_table(rows) -> list[str]:
+    """What part of the read bandwidth one query reaches: of all rows of a type, from least to most."""
+    shares, bars = {}, {}
+    for row in rows:
+        if match := ONE_QUERY.match(row["name"]):
+            shares.setdefault(match["of"], {}).setdefault(match["threads"], []).append(row["ratio"])
+            bars[match["threads"]] = row["bar"]
+    lines = ["| one query over | " + " | ".join(
+        f"{threads} thread{'s' if threads != '1' else ''} (bar {bar})"
+        for threads, bar in bars.items()) + " |", "|---" * (len(bars) + 1) + "|"]
+    for of, by_threads in shares.items():
+        cells = [f"{min(found):.2f} to {max(found):.2f}"
+                 for found in (by_threads[threads] for threads in bars)]
+        lines.append(f"| {of} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def best_peers_table() -> list[str]:
+    """npk beside the quickest of the others; of NumPack's own workloads, from least to most."""
+    lines = ["| ms | npk | the quickest other | times as fast |", "|---|---|---|---|"]
+    of_numpack = {}
+    for task, times in peer_tables().items():
+        others = {peer: time for peer, time in times.items() if peer not in ("npk", SGEMM)}
+        if task.startswith("NumPack's"):
+            for peer, time in others.items():
+                of_numpack.setdefault(peer, []).append(time / times["npk"])
+        elif others:
+            best = min(others, key=others.get)
+            lines.append(f"| {task} | {number(times['npk'])} | {number(others[best])} ({best}) | "
+                         f"{number(others[best] / times['npk'])} |")
+    for peer, ratios in of_numpack.items():
+        lines.append(f"| {len(ratios)} workloads of NumPack's own benches | | ({peer}) | "
+                     f"{number(min(ratios))} to {number(max(ratios))} |")
+    return lines
 
 
 def peers_table() -> list[str]:
@@ -83,6 +123,11 @@ def main() -> int:
         for name, rows in suites.items():
             text = replaced(text, name, table(rows))
             text = replaced(text, f"{name} bars", table([r for r in rows if r["bar"]]))
+        searches = suites["search"]
+        text = replaced(text, "one query", one_query_table(searches))
+        text = replaced(text, "other searches", table(
+            [r for r in searches if r["bar"] and not ONE_QUERY.match(r["name"])]))
+        text = replaced(text, "best peers", best_peers_table())
         text = replaced(text, "peers machine", [peers_machine])
         text = replaced(text, "peers", peers_table())
         text = replaced(text, "peers bars", against_table([r for r in peers if r["bar"]]))
