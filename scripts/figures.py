@@ -49,7 +49,7 @@ ONE_QUERY = re.compile(r"\S+ x \d+ (?P<of>bits \w+|\w+) (?:\w+ )?top-10, (?P<thr
 
 
 def one_query_table(rows) -> list[str]:
-    """What part of the read bandwidth one query reaches: of all rows of a type, from least to most."""
+    """The share of the read bandwidth that one query reaches, by type: from least to most."""
     shares, bars = {}, {}
     for row in rows:
         if match := ONE_QUERY.match(row["name"]):
