@@ -244,9 +244,7 @@ class TextFile final : public File {
 };
 
 TEST_P(EveryEnv, CopiesFromAFileOfAnotherKind) {
-  std::string text(5'000'000, 's');
-  text += "end";
-  const TextFile source(text);
+  const TextFile source(std::string(5'000'000, 's') + "end");
   const auto target = make("target", "");
   NPK_ASSERT_OK(target->copy_from(source, 4'999'999, 1, 4));
   EXPECT_EQ(read_text(*target, 0, 5), std::string("\0send", 5));
