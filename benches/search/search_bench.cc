@@ -14,14 +14,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <random>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
+#include "benches/scratch_directory.h"
 #include "benches/search/probes.h"
 #include "benches/search/ratios.h"
 #include "npk/npk.h"
@@ -77,17 +76,7 @@ Array random_array(DType dtype, uint64_t rows, uint64_t dims) {
 
 class Bench {
  public:
-  explicit Bench(const Settings& settings) : settings_(settings), ratios_(settings) {
-    directory_ =
-        std::filesystem::temp_directory_path() / ("npk-search-bench-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(directory_);
-  }
-  ~Bench() {
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
+  explicit Bench(const Settings& settings) : settings_(settings), ratios_(settings) {}
 
   Status run(const Workload& workload) {
     const auto both = std::max(1u, std::thread::hardware_concurrency());
@@ -106,7 +95,7 @@ class Bench {
     const Array base = random_array(workload.dtype, workload.rows, workload.dims);
     const ArrayView query =
         ArrayView::raw(base.data() + 17 * base.row_bytes(), workload.dtype, {workload.dims});
-    NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open((directory_ / "s.npk").string()));
+    NPK_ASSIGN_OR_RETURN(ParallelIO store, ParallelIO::open(directory_.file("s.npk")));
     ArrayView mapped;
     if (workload.is_stored) {
       NPK_RETURN_IF_ERROR(store.save_arrays({{"rows", base.view()}}));
@@ -240,7 +229,7 @@ class Bench {
   }
 
   Settings settings_;
-  std::filesystem::path directory_;
+  bench::ScratchDirectory directory_{"search-bench"};
   Ratios ratios_;
 };
 

@@ -13,7 +13,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
 #include <functional>
 #include <random>
 #include <string>
@@ -24,6 +23,7 @@
 
 #include <liburing.h>
 
+#include "benches/scratch_directory.h"
 #include "benches/search/probes.h"
 #include "benches/search/ratios.h"
 #include "npk/npk.h"
@@ -101,17 +101,7 @@ void read_by_mapping(const std::string& path, uint64_t bytes, uint32_t threads) 
 
 class Bench {
  public:
-  explicit Bench(const Settings& settings) : settings_(settings), ratios_(settings) {
-    directory_ =
-        std::filesystem::temp_directory_path() / ("npk-stream-bench-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(directory_);
-  }
-  ~Bench() {
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
+  explicit Bench(const Settings& settings) : settings_(settings), ratios_(settings) {}
 
   Status make_store() {
     Array piece = *Array::uninitialized(DType::kFloat32, {kPieceRows, kDims});
@@ -141,7 +131,7 @@ class Bench {
   Status report() const { return ratios_.report("stream"); }
 
  private:
-  [[nodiscard]] std::string path() const { return (directory_ / "s.npk").string(); }
+  [[nodiscard]] std::string path() const { return directory_.file("s.npk"); }
   [[nodiscard]] uint64_t pieces() const { return settings_.is_quick ? 16 : 32; }
   [[nodiscard]] std::string name(uint32_t threads, const std::string& what) const {
     return std::to_string(bytes_ >> 30) + " GiB of 128 float32, dot top-10, " +
@@ -202,7 +192,7 @@ class Bench {
   }
 
   Settings settings_;
-  std::filesystem::path directory_;
+  bench::ScratchDirectory directory_{"stream-bench"};
   std::string file_;
   uint64_t bytes_ = 0;
   std::vector<float> query_;

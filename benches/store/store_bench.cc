@@ -13,6 +13,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "benches/scratch_directory.h"
 #include "benches/store/floors.h"
 #include "benches/store/measure.h"
 #include "core/base/threads.h"
@@ -44,22 +45,15 @@ class Bench {
   explicit Bench(const Settings& settings)
       : settings_(settings),
         figures_(settings.filter),
-        directory_(settings.directory / ("npk-store-bench-" + std::to_string(::getpid()))),
+        directory_("store-bench", settings.directory),
         all_(kRows * kWidth),
         few_(kFewRows * kWidth, 2.5f) {
-    std::filesystem::create_directories(directory_);
     for (float& value : all_) value = static_cast<float>(random_() >> 40);
     for (auto& list : lists_) {
       list.resize(10'000);
       for (int64_t& row : list) row = static_cast<int64_t>(random_() % kRows);
     }
   }
-  ~Bench() {
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
 
   Status run() {
     Measurements::print_heading();
@@ -77,7 +71,7 @@ class Bench {
   }
 
  private:
-  [[nodiscard]] std::string file(const std::string& name) const { return directory_ / name; }
+  [[nodiscard]] std::string file(const std::string& name) const { return directory_.file(name); }
   [[nodiscard]] size_t rounds(size_t full) const { return settings_.is_quick ? full / 5 : full; }
 
   /// A new store that holds the array.
@@ -434,7 +428,7 @@ class Bench {
 
   Settings settings_;
   Measurements figures_;
-  std::filesystem::path directory_;
+  ScratchDirectory directory_;
   std::mt19937_64 random_{42};
   std::vector<float> all_;
   std::vector<float> few_;
