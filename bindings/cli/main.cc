@@ -6,6 +6,8 @@
 #include <map>
 #include <new>
 
+#include <CLI/CLI.hpp>
+
 #include "bindings/cli/help.h"
 #include "bindings/cli/progress.h"
 #include "bindings/cli/torture/worker.h"
@@ -42,7 +44,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 /// Throws if the first argument is neither an option nor a verb.
 void check_verb(int count, char** arguments) {
-  if (count < 2) throw CLI::ValidationError("a verb is missing");
+  if (count < 2) throw UsageError("a verb is missing");
   const std::string_view given = arguments[1];
   if (given.starts_with('-')) return;
   const Verb* nearest = nullptr;
@@ -56,7 +58,7 @@ void check_verb(int count, char** arguments) {
   }
   const std::string hint =
       nearest == nullptr ? "" : concat("; did you mean '", nearest->name, "'?");
-  throw CLI::ValidationError(concat("there is no verb '", given, "'", hint));
+  throw UsageError(concat("there is no verb '", given, "'", hint));
 }
 
 /// The command's grammar. `runs` receives what each verb does.
@@ -68,7 +70,8 @@ void define(CLI::App& app, Console& console, std::map<std::string, Run>& runs) {
   app.footer(kFooter);
   for (const Verb& verb : verbs()) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.summary)->group(verb.group);
-    runs[verb.name] = verb.define(*sub);
+    Options options(*sub);
+    runs[verb.name] = verb.define(options);
     sub->add_flag("--json", console.json, "Print one JSON object");
     sub->add_flag_callback(
         "--no-progress", [&console] { console.progress = false; }, "Draw no progress bar");
@@ -97,7 +100,7 @@ int run_verb(Console& console, const Run& run) {
     return written.is_ok() ? *code : fail(console, written);
   } catch (const std::bad_alloc&) {
     return fail(console, Status::resource_exhausted("not enough memory"));
-  } catch (const CLI::ParseError&) {
+  } catch (const UsageError&) {
     throw;  // A verb that found its arguments wrong.
   } catch (const std::exception& error) {
     return fail(console, Status::internal(concat("unexpected: ", error.what())));
@@ -109,6 +112,14 @@ int run_command(int count, char** arguments) {
   CLI::App app(kAbout, "npk");
   std::map<std::string, Run> runs;
   define(app, console, runs);
+  const auto fail_arguments = [&](const std::exception& error) {
+    // The parse may have ended before it came to --json or knew the verb.
+    console.json = std::any_of(arguments, arguments + count, [](std::string_view text) {
+      return text == "--json" || text == "--jsonl";
+    });
+    if (count > 1 && runs.contains(arguments[1])) console.command = arguments[1];
+    return fail_usage(console, error.what());
+  };
   try {
     check_verb(count, arguments);
     app.parse(count, arguments);
@@ -119,12 +130,9 @@ int run_command(int count, char** arguments) {
     const Status written = console.flush();
     return written.is_ok() ? kSuccess : fail(console, written);
   } catch (const CLI::ParseError& error) {
-    // The parse may have ended before it came to --json or knew the verb.
-    console.json = std::any_of(arguments, arguments + count, [](std::string_view text) {
-      return text == "--json" || text == "--jsonl";
-    });
-    if (count > 1 && runs.contains(arguments[1])) console.command = arguments[1];
-    return fail_usage(console, error.what());
+    return fail_arguments(error);
+  } catch (const UsageError& error) {
+    return fail_arguments(error);
   }
 }
 

@@ -9,14 +9,13 @@
 #include <span>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "bindings/cli/console.h"
+#include "bindings/cli/options.h"
 #include "bindings/cli/row_selection.h"
 
 namespace npk::cli {
 
-/// Carries a verb out; returns the exit code. Throws CLI::ParseError for what is wrong with the
+/// Carries a verb out; returns the exit code. Throws UsageError for what is wrong with the
 /// arguments and could not be seen while they were parsed.
 using Run = std::function<Result<int>(Console&)>;
 
@@ -25,63 +24,63 @@ struct Verb {
   const char* group;
   const char* summary;
   const char* example;
-  Run (*define)(CLI::App& app);
+  Run (*define)(Options& options);
 };
 
 std::span<const Verb> verbs() noexcept;
 
 // verb_files.cc
-Run define_import(CLI::App& app);
-Run define_export(CLI::App& app);
+Run define_import(Options& options);
+Run define_export(Options& options);
 // verb_look.cc
-Run define_ls(CLI::App& app);
-Run define_info(CLI::App& app);
+Run define_ls(Options& options);
+Run define_info(Options& options);
 // verb_rows.cc
-Run define_head(CLI::App& app);
-Run define_rows(CLI::App& app);
+Run define_head(Options& options);
+Run define_rows(Options& options);
 // verb_changes.cc
-Run define_changes(CLI::App& app);
+Run define_changes(Options& options);
 // verb_change.cc
-Run define_append(CLI::App& app);
-Run define_replace(CLI::App& app);
-Run define_delete(CLI::App& app);
+Run define_append(Options& options);
+Run define_replace(Options& options);
+Run define_delete(Options& options);
 // verb_arrays.cc
-Run define_drop(CLI::App& app);
-Run define_clone(CLI::App& app);
-Run define_compact(CLI::App& app);
-Run define_attrs(CLI::App& app);
+Run define_drop(Options& options);
+Run define_clone(Options& options);
+Run define_compact(Options& options);
+Run define_attrs(Options& options);
 // verb_search.cc
-Run define_search(CLI::App& app);
+Run define_search(Options& options);
 // verb_check.cc
-Run define_verify(CLI::App& app);
-Run define_show_config(CLI::App& app);
+Run define_verify(Options& options);
+Run define_show_config(Options& options);
 // verb_torture.cc
-Run define_torture(CLI::App& app);
+Run define_torture(Options& options);
 
 /// The store of a verb, and how to open it.
 struct StoreArguments {
   std::string path;
   StoreOptions options;
 };
-/// STORE. The options outlive the app: verbs keep them in a shared_ptr that Run holds.
-void add_store(CLI::App& app, StoreArguments& store);
+/// STORE.
+void add_store(Options& options, StoreArguments& store);
 /// --durability and --lock-timeout-ms, for verbs that write.
-void add_writing(CLI::App& app, StoreArguments& store);
+void add_writing(Options& options, StoreArguments& store);
 /// An option whose text is rows.
-CLI::Option* add_rows(CLI::App& app, const std::string& name, RowSelection& rows,
-                      const std::string& description);
+Option add_rows(Options& options, const std::string& name, RowSelection& rows,
+                const std::string& description);
 
 /// The arrays that `texts` name: "a,b" is two, unless there is one of that very name.
-/// Throws CLI::ValidationError for an empty name.
+/// Throws UsageError for an empty name.
 Result<std::vector<std::string>> split_names(const ParallelIO& store,
                                              const std::vector<std::string>& texts);
 
 /// An option whose text is an integer of 0 to the largest that `value` can hold; its value now is
 /// the default.
-CLI::Option* add_count(CLI::App& app, const std::string& name, uint64_t& value,
-                       const std::string& description);
-CLI::Option* add_count(CLI::App& app, const std::string& name, uint32_t& value,
-                       const std::string& description);
+Option add_count(Options& options, const std::string& name, uint64_t& value,
+                 const std::string& description);
+Option add_count(Options& options, const std::string& name, uint32_t& value,
+                 const std::string& description);
 
 enum class Access : uint8_t { kRead, kWrite };
 /// A store that is there; import_file makes those that are not.

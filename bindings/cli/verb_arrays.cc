@@ -102,39 +102,39 @@ Result<int> run_attrs(Console& console, const Arguments& arguments) {
 
 }  // namespace
 
-Run define_drop(CLI::App& app) {
+Run define_drop(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAMES", arguments->names, "The arrays, all or none: NAME NAME or NAME,NAME")
-      ->required();
-  add_writing(app, arguments->store);
+  add_store(options, arguments->store);
+  options.add("NAMES", arguments->names, "The arrays, all or none: NAME NAME or NAME,NAME")
+      .required();
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_drop(console, *arguments); };
 }
 
-Run define_clone(CLI::App& app) {
+Run define_clone(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("SOURCE", arguments->name, "The array to copy")->required();
-  app.add_option("TARGET", arguments->target, "Name of the copy")->required();
-  add_writing(app, arguments->store);
+  add_store(options, arguments->store);
+  options.add("SOURCE", arguments->name, "The array to copy").required();
+  options.add("TARGET", arguments->target, "Name of the copy").required();
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_clone(console, *arguments); };
 }
 
-Run define_compact(CLI::App& app) {
+Run define_compact(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAMES", arguments->names, "The arrays; all of the store if none is given");
-  add_writing(app, arguments->store);
+  add_store(options, arguments->store);
+  options.add("NAMES", arguments->names, "The arrays; all of the store if none is given");
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_compact(console, *arguments); };
 }
 
-Run define_attrs(CLI::App& app) {
+Run define_attrs(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAME", arguments->name, "The array")->required();
-  app.add_option("--set", arguments->attributes, "Replace the attributes by this JSON object")
-      ->type_name("JSON");
-  add_writing(app, arguments->store);
+  add_store(options, arguments->store);
+  options.add("NAME", arguments->name, "The array").required();
+  options.add("--set", arguments->attributes, "Replace the attributes by this JSON object")
+      .of_type("JSON");
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_attrs(console, *arguments); };
 }
 

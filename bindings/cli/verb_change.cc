@@ -93,39 +93,40 @@ Result<int> run_delete(Console& console, const Arguments& arguments) {
   return kSuccess;
 }
 
-std::shared_ptr<Arguments> add_array_and_file(CLI::App& app) {
+std::shared_ptr<Arguments> add_array_and_file(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAME", arguments->name, "The array")->required();
-  app.add_option("FILE", arguments->file,
-                 "Rows of its type and shape: .npy, or .txt lines for uint8 text")
-      ->required();
+  add_store(options, arguments->store);
+  options.add("NAME", arguments->name, "The array").required();
+  options
+      .add("FILE", arguments->file,
+           "Rows of its type and shape: .npy, or .txt lines for uint8 text")
+      .required();
   return arguments;
 }
 
 }  // namespace
 
-Run define_append(CLI::App& app) {
-  auto arguments = add_array_and_file(app);
-  add_writing(app, arguments->store);
+Run define_append(Options& options) {
+  auto arguments = add_array_and_file(options);
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_append(console, *arguments); };
 }
 
-Run define_replace(CLI::App& app) {
-  auto arguments = add_array_and_file(app);
-  add_rows(app, "--rows", arguments->rows,
+Run define_replace(Options& options) {
+  auto arguments = add_array_and_file(options);
+  add_rows(options, "--rows", arguments->rows,
            "Which rows, one for each row of the file: 0,5,-1 or 10:20")
-      ->required();
-  add_writing(app, arguments->store);
+      .required();
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_replace(console, *arguments); };
 }
 
-Run define_delete(CLI::App& app) {
+Run define_delete(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAMES", arguments->name, "The array, or several: NAME,NAME")->required();
-  add_rows(app, "--rows", arguments->rows, "Which rows: 0,5,-1 or 10:20")->required();
-  add_writing(app, arguments->store);
+  add_store(options, arguments->store);
+  options.add("NAMES", arguments->name, "The array, or several: NAME,NAME").required();
+  add_rows(options, "--rows", arguments->rows, "Which rows: 0,5,-1 or 10:20").required();
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_delete(console, *arguments); };
 }
 

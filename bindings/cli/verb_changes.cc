@@ -58,11 +58,11 @@ Result<int> run_changes(Console& console, const Arguments& arguments) {
 
 }  // namespace
 
-Run define_changes(CLI::App& app) {
+Run define_changes(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAME", arguments->name, "The array")->required();
-  add_count(app, "--since", arguments->since,
+  add_store(options, arguments->store);
+  options.add("NAME", arguments->name, "The array").required();
+  add_count(options, "--since", arguments->since,
             "A commit number that an earlier call has printed; 0 is the beginning");
   return [arguments](Console& console) { return run_changes(console, *arguments); };
 }

@@ -134,14 +134,14 @@ Result<int> run_show_config(Console& console) {
 
 }  // namespace
 
-Run define_verify(CLI::App& app) {
+Run define_verify(Options& options) {
   auto arguments = std::make_shared<VerifyArguments>();
-  app.add_option("STORE", arguments->store.path, "Directory of the store")->required();
-  app.add_flag("--quick", arguments->quick, "Look at the structures only, read no rows");
+  options.add("STORE", arguments->store.path, "Directory of the store").required();
+  options.add_flag("--quick", arguments->quick, "Look at the structures only, read no rows");
   return [arguments](Console& console) { return run_verify(console, *arguments); };
 }
 
-Run define_show_config(CLI::App&) {
+Run define_show_config(Options&) {
   return [](Console& console) { return run_show_config(console); };
 }
 

@@ -15,75 +15,74 @@ using internal::concat;
 constexpr std::pair<const char*, Durability> kDurabilities[] = {
     {"none", Durability::kNone}, {"process", Durability::kProcess}, {"power", Durability::kPower}};
 
-/// CLI11 lets -1 wrap round to a large number.
 template <typename Count>
-CLI::Option* add_count_option(CLI::App& app, const std::string& name, Count& value,
-                              const std::string& description) {
-  return app
-      .add_option_function<std::string>(
+Option add_count_option(Options& options, const std::string& name, Count& value,
+                        const std::string& description) {
+  return options
+      .add(
           name,
-          [&value, name](const std::string& text) {
+          [&value](const std::string& text) -> Status {
             const char* const end = text.data() + text.size();
             const auto result = std::from_chars(text.data(), end, value);
-            if (result.ec == std::errc() && result.ptr == end) return;
-            throw CLI::ValidationError(name, concat("'", text, "' is no integer of 0 to ",
-                                                    std::numeric_limits<Count>::max()));
+            if (result.ec == std::errc() && result.ptr == end) return {};
+            return Status::invalid_argument(
+                concat("'", text, "' is no integer of 0 to ", std::numeric_limits<Count>::max()));
           },
           description)
-      ->default_str(std::to_string(value))
-      ->type_name("N");
+      .with_default(std::to_string(value))
+      .of_type("N");
 }
 
 }  // namespace
 
-void add_store(CLI::App& app, StoreArguments& store) {
-  app.add_option("STORE", store.path, "Directory of the store")->required();
-  app.add_flag("--allow-unsafe-filesystem", store.options.allow_unsafe_filesystem,
-               "Accept NFS, SMB and 9p: use the store from one machine only");
+void add_store(Options& options, StoreArguments& store) {
+  options.add("STORE", store.path, "Directory of the store").required();
+  options.add_flag("--allow-unsafe-filesystem", store.options.allow_unsafe_filesystem,
+                   "Accept NFS, SMB and 9p: use the store from one machine only");
 }
 
-void add_writing(CLI::App& app, StoreArguments& store) {
-  app.add_option_function<std::string>(
-         "--durability",
-         [&store](const std::string& text) {
-           for (const auto& [name, durability] : kDurabilities) {
-             if (text != name) continue;
-             store.options.durability = durability;
-             return;
-           }
-           throw CLI::ValidationError("--durability",
-                                      "'" + text + "' is none of none, process and power");
-         },
-         "What the change survives once the command returns: process is kill -9, power also power "
-         "cuts")
-      ->default_str("process")
-      ->type_name("none|process|power");
-  add_count(app, "--lock-timeout-ms", store.options.lock_timeout_ms,
+void add_writing(Options& options, StoreArguments& store) {
+  options
+      .add(
+          "--durability",
+          [&store](const std::string& text) -> Status {
+            for (const auto& [name, durability] : kDurabilities) {
+              if (text != name) continue;
+              store.options.durability = durability;
+              return {};
+            }
+            return Status::invalid_argument(
+                concat("'", text, "' is none of none, process and power"));
+          },
+          "What the change survives once the command returns: process is kill -9, power also power "
+          "cuts")
+      .with_default("process")
+      .of_type("none|process|power");
+  add_count(options, "--lock-timeout-ms", store.options.lock_timeout_ms,
             "Longest wait for another writer; then exit code 4")
-      ->type_name("MS");
+      .of_type("MS");
 }
 
-CLI::Option* add_count(CLI::App& app, const std::string& name, uint64_t& value,
-                       const std::string& description) {
-  return add_count_option(app, name, value, description);
+Option add_count(Options& options, const std::string& name, uint64_t& value,
+                 const std::string& description) {
+  return add_count_option(options, name, value, description);
 }
-CLI::Option* add_count(CLI::App& app, const std::string& name, uint32_t& value,
-                       const std::string& description) {
-  return add_count_option(app, name, value, description);
+Option add_count(Options& options, const std::string& name, uint32_t& value,
+                 const std::string& description) {
+  return add_count_option(options, name, value, description);
 }
 
-CLI::Option* add_rows(CLI::App& app, const std::string& name, RowSelection& rows,
-                      const std::string& description) {
-  return app
-      .add_option_function<std::string>(
+Option add_rows(Options& options, const std::string& name, RowSelection& rows,
+                const std::string& description) {
+  return options
+      .add(
           name,
-          [&rows, name](const std::string& text) {
-            Result<RowSelection> parsed = RowSelection::parse(text);
-            if (!parsed) throw CLI::ValidationError(name, parsed.status().message());
-            rows = *std::move(parsed);
+          [&rows](const std::string& text) -> Status {
+            NPK_ASSIGN_OR_RETURN(rows, RowSelection::parse(text));
+            return {};
           },
           description)
-      ->type_name("ROWS");
+      .of_type("ROWS");
 }
 
 Result<ParallelIO> open_store(const StoreArguments& store, Access access) {
@@ -106,7 +105,7 @@ Result<std::vector<std::string>> split_names(const ParallelIO& store,
     for (size_t begin = 0; begin <= text.size();) {
       const size_t end = is_one ? text.size() : std::min(text.find(',', begin), text.size());
       if (end == begin) {
-        throw CLI::ValidationError("NAMES", concat("'", text, "' has an empty name"));
+        throw UsageError("NAMES", concat("'", text, "' has an empty name"));
       }
       names.push_back(text.substr(begin, end - begin));
       begin = end + 1;

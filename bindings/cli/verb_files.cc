@@ -66,35 +66,32 @@ Result<int> run_export(Console& console, const Arguments& arguments) {
 
 }  // namespace
 
-Run define_import(CLI::App& app) {
+Run define_import(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("FILE", arguments->file, "The file, .npy or .txt (one line a row)")->required();
-  add_store(app, arguments->store);
-  app.add_option("--name", arguments->name, "Name of the array; the file's if not given");
-  app.add_flag("--overwrite", arguments->overwrite, "Replace an array of that name");
-  app.add_option_function<std::string>(
-         "--checksums",
-         [arguments](const std::string& text) {
-           const auto checksums = checksums_from_name(text);
-           if (!checksums.is_ok()) {
-             throw CLI::ValidationError("--checksums", checksums.status().message());
-           }
-           arguments->save.checksums = *checksums;
-         },
-         "Keep a checksum for each 64 KiB of the rows, for verify; an overwritten array keeps its "
-         "own choice")
-      ->type_name("none|block");
-  add_writing(app, arguments->store);
+  options.add("FILE", arguments->file, "The file, .npy or .txt (one line a row)").required();
+  add_store(options, arguments->store);
+  options.add("--name", arguments->name, "Name of the array; the file's if not given");
+  options.add_flag("--overwrite", arguments->overwrite, "Replace an array of that name");
+  options
+      .add(
+          "--checksums",
+          [arguments](const std::string& text) -> Status {
+            NPK_ASSIGN_OR_RETURN(arguments->save.checksums, checksums_from_name(text));
+            return {};
+          },
+          "Keep a checksum for each 64 KiB of the rows, for verify; an overwritten array keeps its "
+          "own choice")
+      .of_type("none|block");
+  add_writing(options, arguments->store);
   return [arguments](Console& console) { return run_import(console, *arguments); };
 }
 
-Run define_export(CLI::App& app) {
+Run define_export(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAME", arguments->name, "The array")->required();
-  app.add_option("FILE", arguments->file, "The file, .npy or .txt (uint8 rows as lines)")
-      ->required();
-  app.add_flag("--overwrite", arguments->overwrite, "Replace a file of that name");
+  add_store(options, arguments->store);
+  options.add("NAME", arguments->name, "The array").required();
+  options.add("FILE", arguments->file, "The file, .npy or .txt (uint8 rows as lines)").required();
+  options.add_flag("--overwrite", arguments->overwrite, "Replace a file of that name");
   return [arguments](Console& console) { return run_export(console, *arguments); };
 }
 

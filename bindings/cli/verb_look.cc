@@ -122,16 +122,16 @@ Result<int> run_info(Console& console, const Arguments& arguments) {
 
 }  // namespace
 
-Run define_ls(CLI::App& app) {
+Run define_ls(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
+  add_store(options, arguments->store);
   return [arguments](Console& console) { return run_ls(console, *arguments); };
 }
 
-Run define_info(CLI::App& app) {
+Run define_info(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->store);
-  app.add_option("NAME", arguments->name, "The array; the whole store if not given");
+  add_store(options, arguments->store);
+  options.add("NAME", arguments->name, "The array; the whole store if not given");
   return [arguments](Console& console) { return run_info(console, *arguments); };
 }
 

@@ -66,34 +66,34 @@ Result<int> run_rows(Console& console, const Arguments& arguments) {
   return print_selected(console, arguments, store, rows, numbers);
 }
 
-void add_array(CLI::App& app, Arguments& arguments) {
-  add_store(app, arguments.store);
-  app.add_option("NAME", arguments.name, "The array")->required();
+void add_array(Options& options, Arguments& arguments) {
+  add_store(options, arguments.store);
+  options.add("NAME", arguments.name, "The array").required();
 }
 
-void add_printing(CLI::App& app, Arguments& arguments) {
-  add_count(app, "--columns", arguments.print.columns,
+void add_printing(Options& options, Arguments& arguments) {
+  add_count(options, "--columns", arguments.print.columns,
             "Values shown of a row in a table, 0 for all; --json always prints all");
-  app.add_flag("--text", arguments.print.as_text, "Print uint8 rows as the text they hold");
+  options.add_flag("--text", arguments.print.as_text, "Print uint8 rows as the text they hold");
 }
 
 }  // namespace
 
-Run define_head(CLI::App& app) {
+Run define_head(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_array(app, *arguments);
-  add_count(app, "-n,--count", arguments->count, "How many rows");
-  add_printing(app, *arguments);
+  add_array(options, *arguments);
+  add_count(options, "-n,--count", arguments->count, "How many rows");
+  add_printing(options, *arguments);
   return [arguments](Console& console) { return run_head(console, *arguments); };
 }
 
-Run define_rows(CLI::App& app) {
+Run define_rows(Options& options) {
   auto arguments = std::make_shared<Arguments>();
-  add_array(app, *arguments);
-  add_rows(app, "ROWS", arguments->rows,
+  add_array(options, *arguments);
+  add_rows(options, "ROWS", arguments->rows,
            "Which rows, as in Python: 0,5,-1 or 10:20 or ::2, also mixed")
-      ->required();
-  add_printing(app, *arguments);
+      .required();
+  add_printing(options, *arguments);
   return [arguments](Console& console) { return run_rows(console, *arguments); };
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 #include "bindings/cli/labels.h"
 #include "bindings/cli/progress.h"
@@ -28,7 +29,7 @@ struct Arguments {
   std::optional<std::string> labels;
   WhereArgument where;
   SearchOptions options;
-  const CLI::Option* k = nullptr;
+  Option k;
   uint64_t batch = kDefaultBatch;
   bool json_lines = false;
   bool wants_stats = false;
@@ -38,15 +39,14 @@ void check_usage(const Console& console, const Arguments& arguments) {
   const int queries = (arguments.query_file ? 1 : 0) + (arguments.queries_file ? 1 : 0) +
                       (arguments.query_row ? 1 : 0) + (arguments.query_label ? 1 : 0);
   if (queries != 1) {
-    throw CLI::ValidationError(
-        "search", "give one of --query FILE, --queries FILE, --row ROW and --like LABEL");
+    throw UsageError("search",
+                     "give one of --query FILE, --queries FILE, --row ROW and --like LABEL");
   }
   if (arguments.query_label && !arguments.labels) {
-    throw CLI::ValidationError("--like", "needs --labels, to know which row has the label");
+    throw UsageError("--like", "needs --labels, to know which row has the label");
   }
   if (arguments.json_lines && console.json) {
-    throw CLI::ValidationError("--jsonl",
-                               "one object a query, or one in all with --json: not both");
+    throw UsageError("--jsonl", "one object a query, or one in all with --json: not both");
   }
 }
 
@@ -150,7 +150,7 @@ Status search_all(Console& console, const Arguments& arguments, const Snapshot& 
   SearchOptions options = arguments.options;
   NPK_ASSIGN_OR_RETURN(options.where, arguments.where.resolve(row_count(array)));
   const bool has_threshold = options.min_score || options.max_distance;
-  if (has_threshold && arguments.k->count() == 0) options.k = UINT64_MAX;
+  if (has_threshold && !arguments.k.is_given()) options.k = UINT64_MAX;
   const bool of_many = arguments.queries_file.has_value();
   const bool is_split = of_many && queries.dimensions() == 2 && queries.rows() > 0;
   const uint64_t rows = is_split ? queries.rows() : 1;
@@ -187,7 +187,7 @@ Result<int> run_search(Console& console, const Arguments& arguments) {
   }
   const Labels* const known_labels = labels ? &*labels : nullptr;
   const bool is_range =
-      arguments.k->count() == 0 && (arguments.options.min_score || arguments.options.max_distance);
+      !arguments.k.is_given() && (arguments.options.min_score || arguments.options.max_distance);
   Json object = console.object();
   object["store"] = arguments.store.path;
   object["array"] = array.name;
@@ -206,16 +206,18 @@ Result<int> run_search(Console& console, const Arguments& arguments) {
   return kSuccess;
 }
 
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& value,
-                        const std::string& description) {
-  return app.add_option_function<std::string>(
+Option add_number(Options& options, const std::string& name, std::optional<double>& value,
+                  const std::string& description) {
+  return options.add(
       name,
-      [&value, name](const std::string& text) {
-        double number = 0;
-        if (!CLI::detail::lexical_cast(text, number)) {
-          throw CLI::ValidationError(name, "'" + text + "' is no number");
+      [&value](const std::string& text) -> Status {
+        char* end = nullptr;
+        const double number = std::strtod(text.c_str(), &end);
+        if (text.empty() || *end != '\0') {
+          return Status::invalid_argument(concat("'", text, "' is no number"));
         }
         value = number;
+        return {};
       },
       description);
 }
@@ -228,74 +230,80 @@ std::string metric_names() {
   return names;
 }
 
-void define_queries(CLI::App& app, Arguments& a) {
-  app.add_option("--query", a.query_file, "Vector to look for: an .npy file")->type_name("FILE");
-  app.add_option("--queries", a.queries_file,
-                 "Vectors to look for, one a row: an .npy file (count, dimensions)")
-      ->type_name("FILE");
-  app.add_option_function<std::string>(
-         "--row",
-         [&a](const std::string& text) {
-           const Result<int64_t> row = parse_integer(text);
-           if (!row) throw CLI::ValidationError("--row", "'" + text + "' is no row number");
-           a.query_row = *row;
-         },
-         "Look for rows like this one; -1 is the last")
-      ->type_name("ROW");
-  app.add_option("--like", a.query_label, "Look for rows like the one with this label")
-      ->type_name("LABEL");
-  app.add_option("--labels", a.labels,
-                 "Names of the rows: a uint8 array of the store, or a .txt file of as many lines "
-                 "as there are rows")
-      ->type_name("ARRAY|FILE");
+void define_queries(Options& options, Arguments& a) {
+  options.add("--query", a.query_file, "Vector to look for: an .npy file").of_type("FILE");
+  options
+      .add("--queries", a.queries_file,
+           "Vectors to look for, one a row: an .npy file (count, dimensions)")
+      .of_type("FILE");
+  options
+      .add(
+          "--row",
+          [&a](const std::string& text) -> Status {
+            const Result<int64_t> row = parse_integer(text);
+            if (!row) return Status::invalid_argument(concat("'", text, "' is no row number"));
+            a.query_row = *row;
+            return {};
+          },
+          "Look for rows like this one; -1 is the last")
+      .of_type("ROW");
+  options.add("--like", a.query_label, "Look for rows like the one with this label")
+      .of_type("LABEL");
+  options
+      .add("--labels", a.labels,
+           "Names of the rows: a uint8 array of the store, or a .txt file of as many lines "
+           "as there are rows")
+      .of_type("ARRAY|FILE");
 }
 
-void define_limits(CLI::App& app, Arguments& a) {
-  a.k = add_count(app, "-k", a.options.k, "How many rows");
-  app.add_option_function<std::string>(
-         "--metric",
-         [&a](const std::string& text) {
-           const Result<Metric> metric = metric_from_name(text);
-           if (!metric) throw CLI::ValidationError("--metric", metric.status().message());
-           a.options.metric = *metric;
-         },
-         "One of " + metric_names())
-      ->default_str("cosine")
-      ->type_name("NAME");
-  app.add_option_function<std::string>(
-         "--where",
-         [&a](const std::string& text) {
-           Result<WhereArgument> where = WhereArgument::parse(text);
-           if (!where) throw CLI::ValidationError("--where", where.status().message());
-           a.where = *std::move(where);
-         },
-         "Only these rows: 0,5,10:20, or an .npy file with a bool for each row or with row numbers")
-      ->type_name("ROWS|FILE");
-  add_number(app, "--min-score", a.options.min_score,
+void define_limits(Options& options, Arguments& a) {
+  a.k = add_count(options, "-k", a.options.k, "How many rows");
+  options
+      .add(
+          "--metric",
+          [&a](const std::string& text) -> Status {
+            NPK_ASSIGN_OR_RETURN(a.options.metric, metric_from_name(text));
+            return {};
+          },
+          "One of " + metric_names())
+      .with_default("cosine")
+      .of_type("NAME");
+  options
+      .add(
+          "--where",
+          [&a](const std::string& text) -> Status {
+            NPK_ASSIGN_OR_RETURN(a.where, WhereArgument::parse(text));
+            return {};
+          },
+          "Only these rows: 0,5,10:20, or an .npy file with a bool for each row or with row "
+          "numbers")
+      .of_type("ROWS|FILE");
+  add_number(options, "--min-score", a.options.min_score,
              "Only rows that score at least this, where larger is better; all of them without -k, "
              "the best k with it")
-      ->type_name("SCORE");
-  add_number(app, "--max-distance", a.options.max_distance,
+      .of_type("SCORE");
+  add_number(options, "--max-distance", a.options.max_distance,
              "Only rows at most this far away, where smaller is better; all of them without -k, "
              "the best k with it")
-      ->type_name("DISTANCE");
+      .of_type("DISTANCE");
 }
 
 }  // namespace
 
-Run define_search(CLI::App& app) {
+Run define_search(Options& options) {
   auto arguments = std::make_shared<Arguments>();
   Arguments& a = *arguments;
-  add_store(app, a.store);
-  app.add_option("NAME", a.name, "The array")->required();
-  define_queries(app, a);
-  define_limits(app, a);
-  add_count(app, "--threads", a.options.threads, "Threads to search with, 0 for all processors");
-  add_count(app, "--batch", a.batch,
+  add_store(options, a.store);
+  options.add("NAME", a.name, "The array").required();
+  define_queries(options, a);
+  define_limits(options, a);
+  add_count(options, "--threads", a.options.threads,
+            "Threads to search with, 0 for all processors");
+  add_count(options, "--batch", a.batch,
             "Queries of --queries that one pass over the rows answers, 0 for all");
-  app.add_flag("--jsonl", a.json_lines, "Print one JSON object for each query, one a line");
-  app.add_flag("--stats", a.wants_stats,
-               "Tell time, bytes, rows and SIMD target: on stderr, or in the JSON");
+  options.add_flag("--jsonl", a.json_lines, "Print one JSON object for each query, one a line");
+  options.add_flag("--stats", a.wants_stats,
+                   "Tell time, bytes, rows and SIMD target: on stderr, or in the JSON");
   return [arguments](Console& console) { return run_search(console, *arguments); };
 }
 

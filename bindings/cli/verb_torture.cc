@@ -254,19 +254,21 @@ Result<int> run_torture(Console& console, const TortureArguments& arguments) {
 
 }  // namespace
 
-Run define_torture(CLI::App& app) {
+Run define_torture(Options& options) {
   auto arguments = std::make_shared<TortureArguments>();
-  app.add_option("DIR", arguments->directory,
-                 "Directory on the file system to be tried; stores are made in it and removed "
-                 "again, unless they were found wrong")
-      ->required();
-  add_count(app, "--seconds", arguments->seconds, "How long to go on")->type_name("N");
-  app.add_flag("--power", arguments->power,
-               "Commit with durability power: each operation waits for the disk");
-  add_count(app, "--seed", arguments->seed, "Of the operations, not of the instants of the kills")
-      ->default_str("random");
-  app.add_flag("--allow-unsafe-filesystem", arguments->allow_unsafe_filesystem,
-               "Accept NFS, SMB and 9p");
+  options
+      .add("DIR", arguments->directory,
+           "Directory on the file system to be tried; stores are made in it and removed "
+           "again, unless they were found wrong")
+      .required();
+  add_count(options, "--seconds", arguments->seconds, "How long to go on").of_type("N");
+  options.add_flag("--power", arguments->power,
+                   "Commit with durability power: each operation waits for the disk");
+  add_count(options, "--seed", arguments->seed,
+            "Of the operations, not of the instants of the kills")
+      .with_default("random");
+  options.add_flag("--allow-unsafe-filesystem", arguments->allow_unsafe_filesystem,
+                   "Accept NFS, SMB and 9p");
   return [arguments](Console& console) { return run_torture(console, *arguments); };
 }
 
