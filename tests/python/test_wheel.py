@@ -23,10 +23,13 @@ print(npk.__file__)
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
-    # Without isolation: the packages that build it are pinned in scripts/requirements.txt.
+    # Without isolation: the packages that build it are pinned in scripts/requirements.txt. Without
+    # optimisation, kernels apart: what is tried here is the packaging.
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", ROOT, "--no-build-isolation", "--no-deps",
-         "--no-index", f"--config-settings=build-dir={folder / 'build'}", "-w", folder],
+         "--no-index", f"--config-settings=build-dir={folder / 'build'}", "-w", folder,
+         "--config-settings=cmake.build-type=Debug",
+         "--config-settings=cmake.define.CMAKE_CXX_FLAGS_DEBUG=-O0"],
         env={**os.environ, **launcher}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return next(folder.glob("npk-*.whl"))
