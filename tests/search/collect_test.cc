@@ -6,6 +6,7 @@
 
 #include "core/search/nth_smallest.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk::internal {
 namespace {
@@ -65,7 +66,7 @@ TEST(TopKCollector, KeepsWhatAFullSortKeepsHoweverTheRowsAreShared) {
       const double choices[] = {-infinity, -20, -3.5, 0, 7, infinity};
       threshold = choices[random() % std::size(choices)];
     }
-    const auto targets = simd::available_targets();
+    const auto targets = npk::testing::tested_targets();
     const auto& select = simd::select_kernels(targets[random() % targets.size()]);
     const auto sharers = static_cast<uint32_t>(1 + random() % 4);
     SharedBound bound(direction, sharers);

@@ -13,6 +13,7 @@
 #include "tests/support/search_cases.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk::testing {
 namespace {
@@ -144,7 +145,7 @@ class Exactness : public ::testing::Test {
 };
 
 TEST_F(Exactness, AMillionRandomSetsHaveTheRowsOrderAndBitsOfFloat64) {
-  const auto targets = simd::available_targets();
+  const auto targets = tested_targets();
   const uint64_t wanted = env_number("NPK_EXACTNESS_SETS", 1'000'000);
   uint64_t sets = 0;
   while (sets < wanted) {

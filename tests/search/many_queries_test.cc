@@ -11,6 +11,7 @@
 #include "tests/support/search_cases.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk::testing {
 namespace {
@@ -24,7 +25,7 @@ class ManyQueries : public ::testing::Test {
   /// Every target and thread count must give `want`, one answer for each query.
   void expect_everywhere(const ArrayView& base, const ArrayView& queries, SearchOptions options,
                          const std::vector<TopK>& want) {
-    for (const simd::Target target : simd::available_targets()) {
+    for (const simd::Target target : tested_targets()) {
       simd::set_target(target);
       for (const uint32_t threads : {1u, 3u}) {
         options.threads = threads;

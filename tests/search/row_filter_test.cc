@@ -10,6 +10,7 @@
 #include "simd/target.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk {
 namespace {
@@ -28,7 +29,7 @@ constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2, Metri
 void expect_everywhere(const ArrayView& base, const ArrayView& query, const SearchOptions& options,
                        const TopK& want) {
   const simd::Target before = simd::target();
-  for (const simd::Target target : simd::available_targets()) {
+  for (const simd::Target target : npk::testing::tested_targets()) {
     simd::set_target(target);
     NPK_ASSERT_OK_AND_ASSIGN(const TopK got, VectorEngine().top_k(base, query, options));
     EXPECT_EQ(difference(got, want), "")
@@ -204,7 +205,7 @@ TEST(RowFilter, SubnormalHalvesCount) {
   const auto query = base.slice_rows(3, 4);
   for (const Metric metric : {Metric::kL2Sq, Metric::kL2, Metric::kDot, Metric::kCosine}) {
     const TopK want = npk::testing::reference_top_k(base, query, metric, 40);
-    for (const simd::Target target : simd::available_targets()) {
+    for (const simd::Target target : npk::testing::tested_targets()) {
       simd::set_target(target);
       for (const uint64_t k : {1u, 10u, 39u}) {
         SearchOptions options = {.metric = metric, .k = 40};

@@ -10,6 +10,7 @@
 #include "tests/support/search_cases.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk {
 namespace {
@@ -31,7 +32,7 @@ using npk::testing::TempDir;
 
 TEST(SearchOptions, ThresholdsAndWhereActBeforeKAsInTheReference) {
   std::mt19937_64 random(npk::testing::test_seed());
-  const auto targets = simd::available_targets();
+  const auto targets = npk::testing::tested_targets();
   const simd::Target before = simd::target();
   for (uint64_t repeat = 0; repeat < part_of(400); ++repeat) {
     simd::set_target(targets[random() % targets.size()]);
@@ -89,7 +90,7 @@ TEST(SearchOptions, WhereNamesLogicalRowsOfAStoreWithDeletedRows) {
 
 TEST(SearchOptions, ManyQueriesGetTheAnswersOfOneQueryEach) {
   std::mt19937_64 random(npk::testing::test_seed());
-  const auto targets = simd::available_targets();
+  const auto targets = npk::testing::tested_targets();
   const simd::Target before = simd::target();
   for (const MetricInfo& info : metric_table()) {
     for (const DType dtype : info.dtypes) {

@@ -6,6 +6,7 @@
 #include "simd/target.h"
 #include "tests/support/search_reference.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk {
 namespace {
@@ -41,7 +42,7 @@ void expect_reference_everywhere(const ArrayView& base, const ArrayView& query, 
                                  uint64_t k, Content content) {
   const TopK want = reference_top_k(base, query, metric, k);
   const TargetScope scope;
-  for (const simd::Target target : simd::available_targets()) {
+  for (const simd::Target target : npk::testing::tested_targets()) {
     simd::set_target(target);
     for (const uint32_t threads : {1u, 3u}) {
       const SearchOptions options = {.metric = metric, .k = k, .threads = threads};

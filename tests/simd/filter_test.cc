@@ -13,6 +13,7 @@
 #include "npk/internal/text.h"
 #include "tests/support/guard_buffer.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk::simd {
 namespace {
@@ -120,7 +121,7 @@ void check_filter(RowType type, size_t dims, size_t count, std::mt19937_64& rand
       {0, infinity, 0, 16 * typical, 20 * typical},
   };
   const auto index = static_cast<size_t>(type);
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const FilterFn kernel = filter_kernels(target).by_type[index];
     if (kernel == nullptr) continue;
     expect_same_rows(kernel, scalar_filter_kernels().by_type[index], query,
@@ -204,7 +205,7 @@ void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt1993
         is_signed_row ? &IntegerFilterKernels::of_int8 : &IntegerFilterKernels::of_uint8;
     const FilterFn IntegerFilterKernels::*dot_kernel =
         is_signed_row ? &IntegerFilterKernels::dot_of_int8 : &IntegerFilterKernels::dot_of_uint8;
-    for (const Target target : available_targets()) {
+    for (const Target target : npk::testing::tested_targets()) {
       const IntegerFilterKernels& kernels = integer_filter_kernels(target);
       const std::string name = internal::concat(target_name(target), " kinds ", kinds);
       expect_same_rows(kernels.*kernel, scalar.*kernel, &integers, block, lines, name);
@@ -228,7 +229,7 @@ void check_bit_filters(size_t bytes, size_t count, Extent extent, std::mt19937_6
   }
   const auto lines = lines_through(static_cast<float>(bytes), static_cast<float>(4 * bytes));
   const auto hamming_lines = lines_through(static_cast<float>(-differing), 0);
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const IntegerFilterKernels& kernels = integer_filter_kernels(target);
     const std::string name(target_name(target));
     expect_same_rows(kernels.of_bits, scalar.of_bits, query.data(), block, lines, name + " bits");
@@ -260,7 +261,7 @@ TEST(IntegerFilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
 }
 
 TEST(FilterKernels, AreThereForEveryTypeButFloat64WhereThatIsScoredAsQuickly) {
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const auto& by_type = filter_kernels(target).by_type;
     const bool is_narrow = target < Target::kAvx3;
     EXPECT_EQ(by_type[static_cast<size_t>(RowType::kFloat64)] != nullptr, is_narrow)
@@ -277,7 +278,7 @@ TEST(FilterKernels, PassARowThatIsNotFinite) {
       std::vector<std::byte> rows(20 * bytes_of(type));
       for (size_t j = 0; j < 20; ++j) put(type, rows.data(), j, j == 3 ? value : 0.0f);
       const std::vector<float> query(32, 1.0f);
-      for (const Target target : available_targets()) {
+      for (const Target target : npk::testing::tested_targets()) {
         const FilterFn kernel = filter_kernels(target).by_type[static_cast<size_t>(type)];
         if (kernel == nullptr) continue;
         uint64_t passing = 77;
@@ -313,7 +314,7 @@ TEST(FilterKernels, RejectWhatIsBelowByMoreThanRounding) {
       }
       const double margin =
           static_cast<double>(dims + 2) * 0x1p-24 * std::sqrt(norm * query_norm) * 2;
-      for (const Target target : available_targets()) {
+      for (const Target target : npk::testing::tested_targets()) {
         const FilterFn kernel = filter_kernels(target).by_type[static_cast<size_t>(type)];
         if (kernel == nullptr) continue;
         const auto passes = [&](double bound) {

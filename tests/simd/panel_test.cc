@@ -11,6 +11,7 @@
 #include "simd/narrow_panel.h"
 #include "tests/support/guard_buffer.h"
 #include "tests/support/support.h"
+#include "tests/support/tested_targets.h"
 
 namespace npk::simd {
 namespace {
@@ -82,7 +83,7 @@ void check_panel(const Kernel& kernel, size_t dims, size_t count, std::mt19937_6
 
 TEST(PanelKernels, RejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     SCOPED_TRACE(target_name(target));
     for (const size_t dims : {1u, 2u, 7u, 15u, 16u, 17u, 31u, 33u, 64u, 130u}) {
       for (const Kernel& kernel : kernels_of(target, dims)) {
@@ -96,7 +97,7 @@ TEST(PanelKernels, RejectExactlyWhatIsBelowTheBound) {
 }
 
 TEST(PanelKernels, ANaNPasses) {
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     for (const size_t dims : {1u, 16u}) {
       for (const Kernel& kernel : kernels_of(target, dims)) {
         std::vector<float> rows(2 * dims, 0.0f);
@@ -120,7 +121,7 @@ TEST(PanelKernels, ANaNPasses) {
 TEST(PanelKernels, SquareNormsAreWithinTheRoundingOfTheirAdditions) {
   std::mt19937_64 random(npk::testing::test_seed());
   std::normal_distribution<float> normal;
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     for (size_t dims = 0; dims < 200; ++dims) {
       const GuardBuffer rows(3 * dims * sizeof(float));
       auto* row = reinterpret_cast<float*>(rows.data());
@@ -147,7 +148,7 @@ TEST(PanelKernels, ConvertEveryTypeToFloat32AsItsScalarTwin) {
       for (size_t i = 0; i < from.size(); ++i) from.data()[i] = static_cast<std::byte>(random());
       std::vector<float> want(count), got(count);
       scalar_panel_kernels().to_float32[type](from.data(), count, want.data());
-      for (const Target target : available_targets()) {
+      for (const Target target : npk::testing::tested_targets()) {
         panel_kernels(target).to_float32[type](from.data(), count, got.data());
         for (size_t i = 0; i < count; ++i) {
           if (std::isnan(want[i])) {
@@ -252,7 +253,7 @@ constexpr size_t kCounts[] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 11, 16, 31, 64};
 // Targets that have no such instruction have no such kernels: then float32 does it.
 TEST(NarrowPanelKernels, SumBytesExactlyAndRejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     const bool has_avx2 = target >= Target::kAvx2 && target <= Target::kAmx;
     ASSERT_EQ(kernels != nullptr, has_avx2) << target_name(target);
@@ -341,7 +342,7 @@ void check_rounded_panel(const NarrowPanelKernels& kernels, size_t dims, size_t 
 
 TEST(NarrowPanelKernels, OfRoundedElementsRejectExactlyWhatIsBelowTheBound) {
   std::mt19937_64 random(npk::testing::test_seed());
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     if (kernels == nullptr) continue;
     for (const size_t dims : {1u, 2u, 3u, 15u, 16u, 17u, 31u, 32u, 33u, 47u, 49u, 64u, 130u}) {
@@ -354,7 +355,7 @@ TEST(NarrowPanelKernels, OfRoundedElementsRejectExactlyWhatIsBelowTheBound) {
 
 TEST(NarrowPanelKernels, OfRoundedElementsDoNotOverflowWhateverTheRow) {
   // One element that is all of the length, or all the same: what comes nearest to 32 bits.
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     if (kernels == nullptr) continue;
     for (const size_t dims : {size_t{1}, size_t{2}, size_t{1'000}, kMostRoundedDims}) {
@@ -394,7 +395,7 @@ TEST(NarrowPanelKernels, RoundToNearest) {
   std::mt19937_64 random(npk::testing::test_seed());
   std::normal_distribution<float> normal;
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  for (const Target target : available_targets()) {
+  for (const Target target : npk::testing::tested_targets()) {
     const NarrowPanelKernels* kernels = narrow_panel_kernels(target);
     if (kernels == nullptr) continue;
     for (size_t dims = 1; dims < 140; ++dims) {
