@@ -47,6 +47,12 @@ PEER_PACKAGES=(python3-dev libopenblas0-pthread)
 # What scripts/test_arm needs besides: a compiler for 64-bit Arm, and a processor.
 ARM_PACKAGES=(g++-12-aarch64-linux-gnu qemu-user)
 
+# shellcheck disable=SC2034
+# What scripts/test_avx512 needs besides: a processor, and what makes a disc that boots.
+AVX512_PACKAGES=(
+  bochs bochs-sdl bochsbios vgabios isolinux syslinux-common xorriso busybox-static cpio binutils
+)
+
 missing_packages() {
   local package
   local -A installed=()
