@@ -203,3 +203,22 @@ report_parts() {
   done
   return "$failures"
 }
+
+# check_each LOGS CONFIGURATION...: `check` with the words of each, an emulated processor, as many at
+# a time as there are processors; all of them, also after one has failed.
+check_each() {
+  local logs=$1 configuration failures=0 running=0
+  shift
+  for configuration in "$@"; do
+    if ((running >= ${NPK_JOBS:-$(nproc)})); then
+      wait -n || failures=$((failures + 1))
+      running=$((running - 1))
+    fi
+    # shellcheck disable=SC2086  # several words
+    check $configuration &
+    running=$((running + 1))
+  done
+  for ((; running > 0; running--)); do wait -n || failures=$((failures + 1)); done
+  ((failures == 0)) || fail "$failures of $# processors FAILED" "Their output is in $logs."
+  say "$# processors, nothing failed"
+}
