@@ -204,8 +204,8 @@ report_parts() {
   return "$failures"
 }
 
-# check_each LOGS CONFIGURATION...: `check` with the words of each, an emulated processor, as many at
-# a time as there are processors; all of them, also after one has failed.
+# check_each LOGS CONFIGURATION...: `check` with the words of each, an emulated processor, as many
+# at a time as there are processors; all of them, also after one has failed.
 check_each() {
   local logs=$1 configuration failures=0 running=0
   shift
