@@ -111,12 +111,14 @@ def replaced(text: str, name: str, lines: list[str]) -> str:
     return pattern.sub(lambda match: match.group(1) + body + match.group(2), text)
 
 
-def main() -> int:
+def pages() -> dict[Path, str]:
+    """{page: its text with the figures of benches/results}."""
     machine = (RESULTS / "machine.txt").read_text(encoding="utf-8").strip()
     suites = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
               for name in ("store", "search", "stream")}
     peers = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
     peers_machine = (RESULTS / "peers-machine.txt").read_text(encoding="utf-8").strip()
+    texts = {}
     for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
         text = page.read_text(encoding="utf-8")
         text = replaced(text, "machine", [machine])
@@ -131,6 +133,12 @@ def main() -> int:
         text = replaced(text, "peers machine", [peers_machine])
         text = replaced(text, "peers", peers_table())
         text = replaced(text, "peers bars", against_table([r for r in peers if r["bar"]]))
+        texts[page] = text
+    return texts
+
+
+def main() -> int:
+    for page, text in pages().items():
         page.write_text(text, encoding="utf-8")
     return 0
 
