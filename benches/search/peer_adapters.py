@@ -11,14 +11,29 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from peer_tasks import BITS
 
-ENVIRONMENT = {
-    "best": {"OPENBLAS_CORETYPE": "SkylakeX", "OMP_WAIT_POLICY": "passive"},
-    "default": {},
-}
+# OpenBLAS does not know every processor and runs a core type's instructions without asking whether
+# there are any: its kernels for AVX-512 where that is, else those for AVX2, else its own choice.
+CORE_TYPES = {"avx512vl": "SkylakeX", "avx2": "Haswell"}
+
+
+def best_environment(cpu_flags: set[str]) -> dict[str, str]:
+    """What lets OpenBLAS and OpenMP do their best on a processor with such flags."""
+    found = [kind for flag, kind in CORE_TYPES.items() if flag in cpu_flags]
+    return {"OMP_WAIT_POLICY": "passive"} | ({"OPENBLAS_CORETYPE": found[0]} if found else {})
+
+
+def cpu_flags() -> set[str]:
+    """Those that Linux tells of the first processor; none where it calls them otherwise."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+ENVIRONMENT = {"best": best_environment(cpu_flags()), "default": {}}
 CORES = os.cpu_count() or 1
 
 
