@@ -144,14 +144,15 @@ build() {
 
 # instrumented_tests [CTEST OPTION]...: tests of the build with sanitizers and counters (preset
 # asan). A part of the randomised work that the optimised build does in full, and without the arrays
-# beyond 4 GiB: this run is there to look at each line.
+# beyond 4 GiB and the bounds of memory: this run is there to look at each line.
 PROFILES=$ROOT/build/asan/profiles
 instrumented_tests() {
   cd "$ROOT" || return
   rm -rf "$PROFILES"
-  NPK_STRESS_SECONDS=10 NPK_KILLS=100 NPK_SIM_PERCENT=3 NPK_MODEL_OPS=30000 \
-    NPK_EXACTNESS_SETS=30000 NPK_SEARCH_PERCENT=25 LLVM_PROFILE_FILE=$PROFILES/%2m.profraw \
-    ctest --preset asan --exclude-regex BeyondFourGiB --parallel "${NPK_JOBS:-$(nproc)}" \
+  NPK_STRESS_SECONDS=10 NPK_KILLS=100 NPK_SIM_PERCENT=1 NPK_MODEL_OPS=20000 \
+    NPK_ROARING_ROUNDS=40 NPK_EXACTNESS_SETS=20000 NPK_SEARCH_PERCENT=20 \
+    LLVM_PROFILE_FILE=$PROFILES/%2m.profraw \
+    ctest --preset asan --exclude-regex 'BeyondFourGiB|NeedAtMost64MiB' --parallel "${NPK_JOBS:-$(nproc)}" \
     --no-tests=error "$@"
 }
 

@@ -1,4 +1,5 @@
-// The roaring format: what npk writes CRoaring reads, and the other way round.
+// The roaring format: what npk writes CRoaring reads, and the other way round. NPK_ROARING_ROUNDS
+// sets of rows are compared, NPK_SEED repeats them.
 #include "core/store/roaring_format.h"
 
 #include <map>
@@ -7,6 +8,7 @@
 #include <roaring/roaring.h>
 
 #include "core/store/codec.h"
+#include "tests/support/child_process.h"
 #include "tests/support/support.h"
 
 namespace npk {
@@ -92,7 +94,8 @@ std::vector<uint64_t> read(std::span<const std::byte> bytes) {
 
 TEST(RoaringFormat, IsThatOfCRoaringBothWays) {
   std::mt19937_64 random(testing::test_seed());
-  for (int round = 0; round < 200; ++round) {
+  const uint64_t rounds = testing::env_number("NPK_ROARING_ROUNDS", 200);
+  for (uint64_t round = 0; round < rounds; ++round) {
     const std::vector<uint64_t> rows = random_rows(random);
     const auto bytes = internal::encode_roaring(rows);
     ASSERT_EQ(read_with_croaring(bytes), rows) << "round " << round;
