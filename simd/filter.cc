@@ -149,8 +149,9 @@ struct Floats {
 #define NPK_ADD(r) add_products(x0, x1, query, query + apart, dot##r, dot##r, square##r, square##r);
 #define NPK_EACH_ROW(M) M(0) M(1) M(2) M(3)
     for (; j + two <= dims; j += two, query += step) {
-#define NPK_STEP(r)             \
-  load_two(row##r + j, x0, x1); \
+#define NPK_STEP(r)                                     \
+  prefetch_near_elements(row##r + j, two, block.ahead); \
+  load_two(row##r + j, x0, x1);                         \
   NPK_ADD(r)
       NPK_EACH_ROW(NPK_STEP)
 #undef NPK_STEP

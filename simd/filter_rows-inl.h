@@ -26,6 +26,7 @@
 #include <hwy/highway.h>
 
 #include "simd/filter.h"
+#include "simd/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace npk::simd::HWY_NAMESPACE {
@@ -37,10 +38,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using DF = hn::CappedTag<float, 16>;
 using VF = hn::Vec<DF>;
 static_assert(64 % hn::MaxLanes(DF()) == 0);
-
-/// Whether filters can read four quarters of a block at once. The processors that want it have
-/// AVX2 and no AVX-512 (simd/prefetch.cc); others get the rows in sequence.
-constexpr bool kReadsQuarters = HWY_TARGET == HWY_AVX2;
 
 /// Where row i lies, or the last one if there are no more.
 template <typename T, Access kAccess>

@@ -95,6 +95,7 @@ struct RowsOf {
     size_t at = 0;
     for (; at + 2 * width <= bytes; at += 2 * width) {
 #define NPK_ADD_TWO(r)                                                                            \
+  prefetch_near_elements(row##r + at, 2 * width, block.ahead);                                    \
   Bytes::add_two(hn::LoadU(d, row##r + at), hn::LoadU(d, row##r + at + width), query, at, dot##r, \
                  square##r);
       NPK_EACH_ROW(NPK_ADD_TWO)
@@ -166,11 +167,34 @@ struct Bits : RowsOf<Bits<kHamming>> {
   HWY_INLINE static Query query_of(const void* data, size_t /*dims*/) {
     return static_cast<const uint8_t*>(data);
   }
+#if HWY_ARCH_X86
+  /// Of bytes below 16.
+  HWY_INLINE static V8 count_half(V8 x) {
+    HWY_ALIGN static constexpr uint8_t kCounts[16] = {0, 1, 1, 2, 1, 2, 2, 3,
+                                                      1, 2, 2, 3, 2, 3, 3, 4};
+    return hn::TableLookupBytes(hn::LoadDup128(D8(), kCounts), x);
+  }
+#endif
   /// Counts of bits by byte.
   HWY_INLINE static void count(V8 x, const uint8_t* query, V8& dot, V8& square) {
     const V8 q = hn::LoadU(D8(), query);
-    dot = hn::PopulationCount(kHamming ? hn::Xor(x, q) : hn::And(x, q));
-    if constexpr (!kHamming) square = hn::PopulationCount(x);
+    if constexpr (kHamming) {
+      dot = hn::PopulationCount(hn::Xor(x, q));
+    } else {
+#if HWY_ARCH_X86
+      // As there is no instruction that counts, halves of bytes are looked up: those of x serve for
+      // both, those of q for all rows that are read at once.
+      const D8 d;
+      const V8 lower = hn::Set(d, 0x0f);
+      const V8 x_low = hn::And(x, lower), x_high = hn::ShiftRight<4>(x);
+      const V8 q_low = hn::And(q, lower), q_high = hn::ShiftRight<4>(q);
+      square = hn::Add(count_half(x_low), count_half(x_high));
+      dot = hn::Add(count_half(hn::And(x_low, q_low)), count_half(hn::And(x_high, q_high)));
+#else
+      square = hn::PopulationCount(x);
+      dot = hn::PopulationCount(hn::And(x, q));
+#endif
+    }
   }
   HWY_INLINE static void add_counts(V8 dot_counts, V8 square_counts, V32& dot, V32& square) {
     const V32 sums = hn::BitCast(D32(), hn::SumsOf8(dot_counts));

@@ -32,6 +32,10 @@ using DU64 = hn::RebindToUnsigned<D64>;
 using V64 = hn::Vec<D64>;
 static_assert(kVirtualLanes >= 2 * hn::MaxLanes(D64()));
 
+/// Whether kernels can read four quarters of a block at once. The processors that want it have AVX2
+/// and no AVX-512 (simd/prefetch.cc); others get the rows in sequence.
+constexpr bool kReadsQuarters = HWY_TARGET == HWY_AVX2;
+
 /// Lanes of a vector: constant but with SVE, where it is a power of 2 from 2 to 8.
 HWY_INLINE size_t width() { return hn::Lanes(D64()); }
 HWY_INLINE size_t vectors() { return kVirtualLanes / width(); }
@@ -86,6 +90,18 @@ struct Lanes16 {
       name##4 = name##0, name##5 = name##0, name##6 = name##0, name##7 = name##0;         \
   const Lanes16 name = {name##0, name##1, name##2, name##3, name##4, name##5, name##6, name##7};
 
+/// To memory and back: kVirtualLanes numbers, aligned.
+HWY_INLINE void load_lanes(const double* HWY_RESTRICT from, const Lanes16& lanes) {
+#define NPK_LOAD(i) lanes.v##i = hn::Load(D64(), from + (i)*width());
+  NPK_EACH_VECTOR(NPK_LOAD)
+#undef NPK_LOAD
+}
+HWY_INLINE void store_lanes(const Lanes16& lanes, double* HWY_RESTRICT to) {
+#define NPK_STORE(i) hn::Store(lanes.v##i, D64(), to + (i)*width());
+  NPK_EACH_VECTOR(NPK_STORE)
+#undef NPK_STORE
+}
+
 /// width() elements as float64, exactly.
 HWY_INLINE V64 widen(const double* from) { return hn::LoadU(D64(), from); }
 HWY_INLINE V64 widen(const float* from) {
@@ -137,6 +153,14 @@ template <typename T>
 HWY_INLINE void prefetch_elements(const T* from, size_t count, Ahead ahead) {
   for (size_t b = 0; b < count * sizeof(T); b += 64) {
     prefetch_ahead(reinterpret_cast<const char*>(from) + b, ahead);
+  }
+}
+
+/// As prefetch_near, for the bytes of `count` elements.
+template <typename T>
+HWY_INLINE void prefetch_near_elements(const T* from, size_t count, Ahead ahead) {
+  for (size_t b = 0; b < count * sizeof(T); b += 64) {
+    prefetch_near(reinterpret_cast<const char*>(from) + b, ahead);
   }
 }
 

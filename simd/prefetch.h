@@ -31,7 +31,8 @@ enum class ScatteredOrder : uint8_t {
 /// How a processor is best asked for memory.
 struct PrefetchPolicy {
   Ahead sequential;  // Rows that are read one after the other.
-  /// Whether a filter reads rows that lie back to back in the four quarters of their block at once.
+  /// Whether rows that lie back to back are read in the four quarters of their block at once, and
+  /// asked for sequential.near_bytes ahead in each.
   bool in_quarters = false;
   ScatteredOrder scattered = ScatteredOrder::kByRow;
   /// Of a block of which so many eighths of the rows are wanted, or more, all are read.
@@ -41,13 +42,20 @@ struct PrefetchPolicy {
 /// What is best on this processor.
 const PrefetchPolicy& prefetch_policy() noexcept;
 
-/// Asks for two lines behind `at`. An address past the end is no access: prefetches do not fault.
-/// Always inlined: a copy could be compiled for one target and be run on another.
+/// Asks for the nearer line behind `at`, into the first-level cache. An address past the end is no
+/// access: prefetches do not fault. Always inlined: a copy could be compiled for one target and be
+/// run on another.
+__attribute__((always_inline)) inline void prefetch_near(const void* at, Ahead ahead) {
+  const auto address = reinterpret_cast<uintptr_t>(at) + ahead.near_bytes;
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 3);
+}
+
+/// Asks for both lines behind `at`.
 __attribute__((always_inline)) inline void prefetch_ahead(const void* at, Ahead ahead) {
   if (ahead.far_bytes == 0) return;
-  const auto address = reinterpret_cast<uintptr_t>(at);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.far_bytes), 0, 2);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + ahead.near_bytes), 0, 3);
+  const auto address = reinterpret_cast<uintptr_t>(at) + ahead.far_bytes;
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
+  prefetch_near(at, ahead);
 }
 
 /// Asks for the line of `at`, into the first-level cache.

@@ -50,6 +50,15 @@ __attribute__((always_inline)) inline const T* end_of(const RowBlock& block) {
   return row_of<T>(block, block.count - 1) + block.dims;
 }
 
+/// Rows back to back, to be read and asked for as is best on this processor.
+__attribute__((always_inline)) inline RowBlock rows_in_sequence(const std::byte* rows, size_t count,
+                                                                size_t dims) {
+  const PrefetchPolicy& policy = prefetch_policy();
+  RowBlock block = {rows, count, dims, policy.sequential};
+  block.in_quarters = policy.in_quarters;
+  return block;
+}
+
 /// The row that is to be asked for while scattered row i is read, or the last one known.
 template <typename T>
 __attribute__((always_inline)) inline const T* asked_row(const RowBlock& block, size_t i) {

@@ -169,7 +169,7 @@ void Plan::choose_kernels(const RowSource& rows) {
 }
 
 void Plan::score(const std::byte* rows, size_t count, double* scores, double* scratch) const {
-  scan_(query_.data(), {rows, count, dims_, simd::prefetch_policy().sequential}, scores, scratch);
+  scan_(query_.data(), simd::rows_in_sequence(rows, count, dims_), scores, scratch);
   finish(count, scores, scratch);
 }
 

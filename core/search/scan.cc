@@ -149,7 +149,7 @@ class Walker {
   BlockSink& sink_;
   uint64_t block_rows_;
   std::vector<std::byte> buffer_;
-  std::array<uint64_t, kMostBlockRows + simd::kMostScatteredRows> gathered_;
+  std::array<uint64_t, kMostBlockRows + simd::kMostScatteredRows> gathered_ = {};
   size_t gathered_count_ = 0;
   size_t gather_rows_ = 1;
   simd::ScatteredAhead scattered_;

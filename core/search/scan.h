@@ -23,7 +23,7 @@
 namespace npk::internal {
 
 inline constexpr size_t kBlockRows = 256;
-inline constexpr size_t kMostBlockRows = 1024;
+inline constexpr size_t kMostBlockRows = 4096;
 
 /// At most as many rows as the sink takes of the source's row_type(): back to back, or, in a list,
 /// row i at rows + numbers[i] * row_bytes.
@@ -45,10 +45,7 @@ struct SelectedBlock {
   /// The rows as kernels take them, of `dims` elements each.
   [[nodiscard]] simd::RowBlock kernel_rows(size_t dims) const noexcept {
     if (is_list) return {rows, count, dims, {}, numbers.numbers, upcoming, scattered};
-    const simd::PrefetchPolicy& policy = simd::prefetch_policy();
-    simd::RowBlock block = {rows, count, dims, policy.sequential};
-    block.in_quarters = policy.in_quarters;
-    return block;
+    return simd::rows_in_sequence(rows, count, dims);
   }
 };
 

@@ -177,7 +177,7 @@ Result<Array> score_rows(const SearchedRows& searched, const ArrayView& queries,
   std::vector<std::unique_ptr<BlockSink>> sinks(
       scan_threads(source, options.threads, plans.size()));
   for (auto& sink : sinks) {
-    sink = std::make_unique<ScoreSink>(plans, source.selection(), live, out);
+    sink = std::make_unique<ScoreSink>(plans, source, live, out);
   }
   NPK_RETURN_IF_ERROR(scan_rows(source, sinks, options.progress, options.stats));
   return scores;

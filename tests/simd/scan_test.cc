@@ -86,18 +86,23 @@ struct Case {
 
 void expect_same(const Case& c, ScanFn kernel, ScanFn scalar, const void* query,
                  const std::byte* rows, const std::string& what) {
-  std::vector<double> first(c.count + 1, -7);
-  std::vector<double> second(c.count + 1, -7);
-  std::vector<double> want_first = first;
-  std::vector<double> want_second = second;
-  kernel(query, {rows, c.count, c.dims}, first.data(), second.data());
-  scalar(query, {rows, c.count, c.dims}, want_first.data(), want_second.data());
-  for (size_t i = 0; i <= c.count; ++i) {  // One more: nothing is written behind the last.
-    ASSERT_EQ(comparable_bits(first[i]), comparable_bits(want_first[i]))
-        << what << " dims " << c.dims << " row " << i << " of " << c.count << ": " << first[i]
-        << " instead of " << want_first[i];
-    ASSERT_EQ(comparable_bits(second[i]), comparable_bits(want_second[i]))
-        << what << " dims " << c.dims << " row " << i << " of " << c.count;
+  std::vector<double> want_first(c.count + 1, -7);
+  std::vector<double> want_second = want_first;
+  RowBlock block = {rows, c.count, c.dims};
+  scalar(query, block, want_first.data(), want_second.data());
+  for (const bool in_quarters : {false, true}) {
+    std::vector<double> first(c.count + 1, -7);
+    std::vector<double> second = first;
+    block.in_quarters = in_quarters;
+    kernel(query, block, first.data(), second.data());
+    for (size_t i = 0; i <= c.count; ++i) {  // One more: nothing is written behind the last.
+      ASSERT_EQ(comparable_bits(first[i]), comparable_bits(want_first[i]))
+          << what << " dims " << c.dims << " row " << i << " of " << c.count << ": " << first[i]
+          << " instead of " << want_first[i] << (in_quarters ? ", in quarters" : "");
+      ASSERT_EQ(comparable_bits(second[i]), comparable_bits(want_second[i]))
+          << what << " dims " << c.dims << " row " << i << " of " << c.count
+          << (in_quarters ? ", in quarters" : "");
+    }
   }
 }
 
