@@ -95,7 +95,8 @@ class Walker {
     std::array<uint64_t, kMostBlockRows / 64> words{};
     rows_.selection()->selected_words(begin, end, words.data());
     size_t selected = 0;
-    for (const uint64_t word : words) selected += static_cast<size_t>(std::popcount(word));
+    for (size_t w = 0; w * 64 < count; ++w)
+      selected += static_cast<size_t>(std::popcount(words[w]));
     if (selected == 0) return;
     stats_.scored_rows += selected;
     // Memory in sequence is so much faster that reading some of it in vain does not matter.
@@ -103,7 +104,7 @@ class Walker {
       flush();
       return give(begin, count, words);
     }
-    for (size_t w = 0; w < words.size(); ++w) {
+    for (size_t w = 0; w * 64 < count; ++w) {
       for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
         gather(begin + w * 64 + static_cast<uint64_t>(std::countr_zero(bits)));
       }
