@@ -51,14 +51,16 @@ struct NarrowPanelRows {
   const float* lengths = nullptr;
   const float* offsets = nullptr;
   const float* units = nullptr;  // Of int16 and bfloat16: they are that many times these.
-  const void* next = nullptr;
-  size_t next_bytes = 0;
+  Upcoming upcoming;
 };
 
 /// Word j of query q lies at packed[(j * width + q) * kNarrowWordBytes], zeros behind its last
-/// element up to a multiple of NarrowPanelKernels::step_words.
+/// element up to a multiple of NarrowPanelKernels::step_words. Of an unpacked panel, `count`
+/// queries lie there as the rows do, step_bytes apart, zeros behind each, and one of zeros behind
+/// them.
 struct NarrowPanelQueries {
   const std::byte* packed = nullptr;
+  size_t count = 0;                 // Of an unpacked panel.
   const int32_t* starts = nullptr;  // Of bytes not widened: what the sums begin with.
   const float* units = nullptr;     // Of int16 and bfloat16: as NarrowPanelRows has them.
   const float* slopes = nullptr;
@@ -72,6 +74,8 @@ using NarrowPanelFn = void (*)(const NarrowPanelRows& rows, const NarrowPanelQue
 
 /// [v] is v + 1 vectors wide; null from NarrowPanelKernels::most_vectors on.
 using NarrowPanelFns = NarrowPanelFn[kMaxPanelVectors];
+
+inline constexpr size_t kPanelParts = 3;
 
 struct NarrowPanelKernels {
   // Rows of bytes, at most kMostInt32Dims. Queries are widened as rows are.
@@ -92,12 +96,19 @@ struct NarrowPanelKernels {
   /// float32 can divide by become zeros. To bfloat16: subnormal elements become zero; units are 1.
   /// Requires: step_bytes is a multiple of 64, at least 2 * dims.
   void (*prepare_rounded)(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                          size_t step_bytes, float* units, float* squares);
+                          size_t step_bytes, const Upcoming& upcoming, float* units,
+                          float* squares);
+  /// Of rounded elements, and of bytes that are widened: up to kNarrowPanelLanes queries, as wide
+  /// as one vector, with the elements of a row along the vector instead of the queries. Null: none.
+  NarrowPanelFn unpacked;
   size_t most_vectors;  // Of a panel.
   size_t step_words;    // The words of a row are a multiple of it.
   // For fewer, float32 is as quick as to round the rows.
   size_t fewest_queries;
   size_t fewest_rounded_dims;
+  /// What prepare_rounded() asks for of what is upcoming, where a panel asks for kPanelParts: as it
+  /// takes so much less time than a panel of few queries. 0: nothing.
+  size_t prepare_parts;
 };
 
 /// Null where the target has no such instructions.

@@ -134,9 +134,10 @@ NPK_AMX void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& querie
   // memory delivers meanwhile; more make the tiles wait, which come through the same buffers
   // (measured: 4 lines cost a tenth with 100 queries).
   const size_t steps = rows.words * kNarrowWordBytes / kTileBytes * ((full + 31) / 32) + 1;
-  const size_t lines = (rows.next_bytes / 64 + steps - 1) / steps;
-  Next next = {reinterpret_cast<uintptr_t>(rows.next) + prefetch_policy().sequential.far_bytes,
-               std::min(lines, 2 * kVectors)};
+  const size_t lines = (rows.upcoming.bytes / 64 + steps - 1) / steps;
+  Next next = {
+      reinterpret_cast<uintptr_t>(rows.upcoming.at) + prefetch_policy().sequential.far_bytes,
+      std::min(lines, 2 * kVectors)};
   size_t r = 0;
   // Tiles read and write memory of which the compiler does not know.
   asm volatile("" ::: "memory");
@@ -173,7 +174,8 @@ NPK_AMX_INLINE void round_elements(const std::byte* row, size_t j, size_t dims, 
 }
 
 NPK_AMX void prepare_bfloat16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                              size_t step_bytes, float* units, float* squares) {
+                              size_t step_bytes, const Upcoming& /*upcoming*/, float* units,
+                              float* squares) {
   const Ahead ahead = prefetch_policy().sequential;
   for (size_t r = 0; r < count; ++r, rows += dims * sizeof(float), to += step_bytes) {
     __m512 sum0 = _mm512_setzero_ps();
@@ -201,10 +203,12 @@ const NarrowPanelKernels& amx_narrow_panel_kernels() noexcept {
       Rounding::kBFloat16,
       {panel<Query::kBFloat16, 1>, panel<Query::kBFloat16, 2>, panel<Query::kBFloat16, 3>},
       prepare_bfloat16,
+      nullptr,
       kMaxPanelVectors,
       kTileBytes / kNarrowWordBytes,
       1,
-      24};
+      24,
+      0};
   return table;
 }
 

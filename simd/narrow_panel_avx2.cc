@@ -15,12 +15,15 @@
 
 /// A function that is called only on Target::kAvx2 and better ones.
 #define NPK_AVX2 __attribute__((target("avx2,fma,bmi2,popcnt")))
+/// GCC 12 otherwise reads a factor again for each product and copies each sum after it is added to.
+#define NPK_IN_REGISTER(v) asm("" : "+x"(v))
 #define NPK_AVX2_INLINE NPK_AVX2 __attribute__((always_inline)) inline
 
 namespace npk::simd {
 namespace {
 
 constexpr size_t kLanes = 8;
+constexpr size_t kTileRows = 6;
 
 NPK_AVX2_INLINE __m256i load(const void* from) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(from));
@@ -35,9 +38,8 @@ NPK_AVX2_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries&
                           size_t first, float* dots) {
   const std::byte* row = rows.rows + first * rows.step_bytes;
   const std::byte* query = queries.packed;
-  const size_t share = rows.next_bytes / rows.count;
-  auto next = reinterpret_cast<uintptr_t>(rows.next) + first * share;
-  const size_t ahead = kRows * share / (rows.words + 1) + 1;
+  UpcomingRequests next(rows.upcoming, first / kTileRows, (rows.count + kTileRows - 1) / kTileRows,
+                        rows.words);
 #define NPK_EACH_ROW(M)                            \
   M(0) if constexpr (kRows > 1) { M(1) M(2) M(3) } \
   if constexpr (kRows > 4) {                       \
@@ -49,8 +51,7 @@ NPK_AVX2_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueries&
   const size_t step_bytes = rows.step_bytes;
   const size_t words = rows.words;
   for (size_t j = 0; j < words; ++j, query += kNarrowPanelLanes * kNarrowWordBytes) {
-    __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);  // To the second-level cache.
-    next += ahead;
+    next.ask();
     const __m256i q0 = load(query);
     const __m256i q1 = load(query + 32);
 #define NPK_MULTIPLY(r)                                                                \
@@ -99,9 +100,79 @@ NPK_AVX2_INLINE void finish(const NarrowPanelRows& rows, const NarrowPanelQuerie
 NPK_AVX2 void panel(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
                     uint64_t* passing) {
   size_t r = 0;
-  for (; r + 6 <= rows.count; r += 6) tile<6>(rows, queries, r, dots);
+  for (; r + kTileRows <= rows.count; r += kTileRows) tile<kTileRows>(rows, queries, r, dots);
   for (; r + 4 <= rows.count; r += 4) tile<4>(rows, queries, r, dots);
   for (; r < rows.count; ++r) tile<1>(rows, queries, r, dots);
+  finish(rows, queries, dots, passing);
+}
+
+/// [0]: the sum of the lanes of a, [1] of b, [2] of c, [3] of d.
+NPK_AVX2_INLINE __m128i sum_each(__m256i a, __m256i b, __m256i c, __m256i d) {
+  const __m256i pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+  return _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+}
+
+/// The sums of kRows rows (4 or 1) from `first` on with two queries, as integers.
+template <size_t kRows>
+NPK_AVX2_INLINE void unpacked_tile(const NarrowPanelRows& rows, const std::byte* query,
+                                   size_t first, float* dots, UpcomingRequests& next) {
+  const size_t step_bytes = rows.step_bytes;
+  const std::byte* row = rows.rows + first * step_bytes;
+  const size_t vectors = (rows.words + kLanes - 1) / kLanes;
+#define NPK_EACH_ROW(M) \
+  M(0) if constexpr (kRows > 1) { M(1) M(2) M(3) }
+  const __m256i zero = _mm256_setzero_si256();
+  __m256i a0 = zero, a1 = zero, a2 = zero, a3 = zero;
+  __m256i b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+  for (size_t v = 0; v < vectors; ++v) {
+    const size_t at = v * sizeof(__m256i);
+    next.ask();
+    __m256i q0 = load(query + at);
+    __m256i q1 = load(query + step_bytes + at);
+    NPK_IN_REGISTER(q0);
+    NPK_IN_REGISTER(q1);
+#define NPK_MULTIPLY(r)                                      \
+  {                                                          \
+    __m256i x = load(row + (r)*step_bytes + at);             \
+    NPK_IN_REGISTER(x);                                      \
+    a##r = _mm256_add_epi32(a##r, _mm256_madd_epi16(x, q0)); \
+    b##r = _mm256_add_epi32(b##r, _mm256_madd_epi16(x, q1)); \
+    NPK_IN_REGISTER(a##r);                                   \
+    NPK_IN_REGISTER(b##r);                                   \
+  }
+    NPK_EACH_ROW(NPK_MULTIPLY)
+#undef NPK_MULTIPLY
+  }
+#undef NPK_EACH_ROW
+  float* to = dots + first * kNarrowPanelLanes;
+  const __m128i low = sum_each(a0, b0, a1, b1);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), low);
+  if constexpr (kRows == 1) return;
+  const __m128i high = sum_each(a2, b2, a3, b3);
+  _mm_storeh_pd(reinterpret_cast<double*>(to + kNarrowPanelLanes), _mm_castsi128_pd(low));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to + 2 * kNarrowPanelLanes), high);
+  _mm_storeh_pd(reinterpret_cast<double*>(to + 3 * kNarrowPanelLanes), _mm_castsi128_pd(high));
+}
+
+NPK_AVX2 void unpacked(const NarrowPanelRows& rows, const NarrowPanelQueries& queries, float* dots,
+                       uint64_t* passing) {
+  constexpr size_t kRows = 4;
+  constexpr size_t kQueries = 2;
+  const size_t tiles =
+      (rows.count + kRows - 1) / kRows * ((queries.count + kQueries - 1) / kQueries);
+  const size_t steps = rows.words * kNarrowWordBytes / sizeof(__m256i) + 1;
+  UpcomingRequests next(rows.upcoming, 0, 1, tiles * steps);
+  size_t r = 0;
+  for (; r + kRows <= rows.count; r += kRows) {
+    for (size_t q = 0; q < queries.count; q += kQueries) {
+      unpacked_tile<kRows>(rows, queries.packed + q * rows.step_bytes, r, dots + q, next);
+    }
+  }
+  for (; r < rows.count; ++r) {
+    for (size_t q = 0; q < queries.count; q += kQueries) {
+      unpacked_tile<1>(rows, queries.packed + q * rows.step_bytes, r, dots + q, next);
+    }
+  }
   finish(rows, queries, dots, passing);
 }
 
@@ -175,17 +246,25 @@ NPK_AVX2_INLINE void add_squares(const std::byte* row, size_t j, size_t dims, __
   }
 }
 
-NPK_AVX2 float square_norm(const std::byte* row, size_t dims) {
-  __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                    _mm256_setzero_ps()};
-  size_t j = 0;
-  for (; j + kStep <= dims; j += kStep) add_squares<true>(row, j, dims, sums);
-  if (j < dims) add_squares<false>(row, j, dims, sums);
-  const __m256 all =
-      _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
-  __m128 sum = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
-  sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-  return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+NPK_AVX2 void square_norms(const std::byte* rows, size_t count, size_t dims,
+                           UpcomingRequests& upcoming, float* squares) {
+  UpcomingRequests next = upcoming;
+  for (size_t r = 0; r < count; ++r, rows += dims * sizeof(float)) {
+    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
+                      _mm256_setzero_ps()};
+    size_t j = 0;
+    for (; j + kStep <= dims; j += kStep) {
+      next.ask();
+      add_squares<true>(rows, j, dims, sums);
+    }
+    if (j < dims) add_squares<false>(rows, j, dims, sums);
+    const __m256 all =
+        _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    squares[r] = _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+  }
+  upcoming = next;
 }
 
 /// row[j] to row[j + 15], scaled and rounded.
@@ -203,17 +282,23 @@ NPK_AVX2_INLINE void scale(const std::byte* row, size_t j, size_t dims, __m256 f
   store(to + j * 2, _mm256_permute4x64_epi64(packed, 0xd8));
 }
 
-NPK_AVX2 void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
-  const __m256 factors = _mm256_set1_ps(factor);
-  size_t j = 0;
-  for (; j + kStep <= dims; j += kStep) {
-    scale<true>(row, j, dims, factors, to);
-    scale<true>(row, j + kStep / 2, dims, factors, to);
+NPK_AVX2 void scale_rows(const std::byte* rows, size_t count, size_t dims, const float* factors,
+                         UpcomingRequests& upcoming, std::byte* to, size_t step_bytes) {
+  UpcomingRequests next = upcoming;
+  for (size_t r = 0; r < count; ++r, rows += dims * sizeof(float), to += step_bytes) {
+    const __m256 factor = _mm256_set1_ps(factors[r]);
+    size_t j = 0;
+    for (; j + kStep <= dims; j += kStep) {
+      next.ask();
+      scale<true>(rows, j, dims, factor, to);
+      scale<true>(rows, j + kStep / 2, dims, factor, to);
+    }
+    if (j < dims) {
+      scale<false>(rows, j, dims, factor, to);
+      scale<false>(rows, j + kStep / 2, dims, factor, to);
+    }
   }
-  if (j < dims) {
-    scale<false>(row, j, dims, factors, to);
-    scale<false>(row, j + kStep / 2, dims, factors, to);
-  }
+  upcoming = next;
 }
 
 /// `fewest_queries`: of rounded elements.
@@ -224,17 +309,19 @@ constexpr NarrowPanelKernels table_from(size_t fewest_queries) {
           2,
           Rounding::kInt16,
           {panel},
-          prepare_int16<square_norm, scale_row>,
+          prepare_int16<square_norms, scale_rows, kStep>,
+          unpacked,
           1,
           1,
           fewest_queries,
-          64};
+          64,
+          2};
 }
 
 }  // namespace
 
 const NarrowPanelKernels& avx2_narrow_panel_kernels() noexcept {
-  static constexpr NarrowPanelKernels kTable = table_from(9);
+  static constexpr NarrowPanelKernels kTable = table_from(4);
   return kTable;
 }
 

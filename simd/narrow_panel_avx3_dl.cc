@@ -29,10 +29,8 @@ NPK_AVX3_DL_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueri
   constexpr size_t kWidth = kVectors * kNarrowPanelLanes;
   const std::byte* row = rows.rows + first * rows.step_bytes;
   const std::byte* query = queries.packed;
-  const size_t tiles = (rows.count + kTileRows - 1) / kTileRows;
-  const size_t share = rows.next_bytes / tiles;
-  auto next = reinterpret_cast<uintptr_t>(rows.next) + first / kTileRows * share;
-  const size_t ahead = share / (rows.words + 1) + 1;
+  UpcomingRequests next(rows.upcoming, first / kTileRows, (rows.count + kTileRows - 1) / kTileRows,
+                        rows.words);
 #define NPK_EACH_ROW(M) \
   M(0) if constexpr (kRows > 1) { M(1) M(2) M(3) M(4) M(5) M(6) M(7) }
   const __m512i zero = _mm512_setzero_si512();
@@ -47,8 +45,7 @@ NPK_AVX3_DL_INLINE void tile(const NarrowPanelRows& rows, const NarrowPanelQueri
   const size_t words = rows.words;
   // GCC 12 spills the sums if the rows are walked by a pointer, or the loop tests at its end.
   for (size_t j = 0; j < words; ++j, query += kWidth * kNarrowWordBytes) {
-    __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);  // To the second-level cache.
-    next += ahead;
+    next.ask();
     const __m512i q0 = _mm512_loadu_si512(query);
     const __m512i q1 = kVectors > 1 ? _mm512_loadu_si512(query + 64) : zero;
     const __m512i q2 = kVectors > 2 ? _mm512_loadu_si512(query + 128) : zero;
@@ -120,7 +117,7 @@ void prepare_bytes(const std::byte* rows, size_t count, size_t dims, bool is_sig
                                                          squares);
 }
 
-NPK_AVX3_DL float square_norm(const std::byte* row, size_t dims) {
+NPK_AVX3_DL_INLINE float square_norm(const std::byte* row, size_t dims) {
   __m512 sum0 = _mm512_setzero_ps();
   __m512 sum1 = sum0;
   for (size_t j = 0; j < dims; j += 32) {
@@ -132,7 +129,14 @@ NPK_AVX3_DL float square_norm(const std::byte* row, size_t dims) {
   return _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
 }
 
-NPK_AVX3_DL void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
+NPK_AVX3_DL void square_norms(const std::byte* rows, size_t count, size_t dims,
+                              UpcomingRequests& /*upcoming*/, float* squares) {
+  for (size_t r = 0; r < count; ++r) {
+    squares[r] = square_norm(rows + r * dims * sizeof(float), dims);
+  }
+}
+
+NPK_AVX3_DL_INLINE void scale_row(const std::byte* row, size_t dims, float factor, std::byte* to) {
   // From 2^23 to 2^24 the last bit of a float32 is worth 1: its lower half is the int16.
   const __m512 magic = _mm512_set1_ps(0x1.8p23f);
   const __m512 factors = _mm512_set1_ps(factor);
@@ -148,6 +152,13 @@ NPK_AVX3_DL void scale_row(const std::byte* row, size_t dims, float factor, std:
   }
 }
 
+NPK_AVX3_DL void scale_rows(const std::byte* rows, size_t count, size_t dims, const float* factors,
+                            UpcomingRequests& /*upcoming*/, std::byte* to, size_t step_bytes) {
+  for (size_t r = 0; r < count; ++r) {
+    scale_row(rows + r * dims * sizeof(float), dims, factors[r], to + r * step_bytes);
+  }
+}
+
 constexpr NarrowPanelKernels kTable = {
     {panel<Query::kInt8, 1>, panel<Query::kInt8, 2>, panel<Query::kInt8, 3>},
     {panel<Query::kUint8, 1>, panel<Query::kUint8, 2>, panel<Query::kUint8, 3>},
@@ -155,11 +166,13 @@ constexpr NarrowPanelKernels kTable = {
     1,
     Rounding::kInt16,
     {panel<Query::kInt16, 1>, panel<Query::kInt16, 2>, panel<Query::kInt16, 3>},
-    prepare_int16<square_norm, scale_row>,
+    prepare_int16<square_norms, scale_rows, 32>,
+    nullptr,
     kMaxPanelVectors,
     1,
     9,
-    24};
+    24,
+    0};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #ifndef NPK_SIMD_NARROW_PANEL_INT16_H_
 #define NPK_SIMD_NARROW_PANEL_INT16_H_
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -20,28 +21,37 @@ inline float int16_factor(float length) {
   return factor > 0 && factor <= std::numeric_limits<float>::max() ? factor : 0.0f;
 }
 
-/// The sum of the squares of a row, in float32, in any order.
-using SquareNormFn = float (*)(const std::byte* row, size_t dims);
-/// row[j] * factor, rounded to nearest, and zeros up to a multiple of 64 bytes.
-using ScaleRowFn = void (*)(const std::byte* row, size_t dims, float factor, std::byte* to);
+/// The sums of the squares of rows back to back, in float32, in any order. Asks for what is
+/// upcoming once for every kStep elements.
+using SquareNormsFn = void (*)(const std::byte* rows, size_t count, size_t dims,
+                               UpcomingRequests& upcoming, float* squares);
+/// The elements of row r times factors[r], rounded to nearest, and zeros up to a multiple of 64
+/// bytes. Asks likewise.
+using ScaleRowsFn = void (*)(const std::byte* rows, size_t count, size_t dims, const float* factors,
+                             UpcomingRequests& upcoming, std::byte* to, size_t step_bytes);
 
 /// NarrowPanelKernels::prepare_rounded, of functions that belong to a target.
-template <SquareNormFn kSquareNorm, ScaleRowFn kScaleRow>
+template <SquareNormsFn kSquareNorms, ScaleRowsFn kScaleRows, size_t kStep>
 void prepare_int16(const std::byte* rows, size_t count, size_t dims, std::byte* to,
-                   size_t step_bytes, float* units, float* squares) {
-  constexpr size_t kGroupBytes = 16u << 10;  // Half of a first-level cache.
+                   size_t step_bytes, const Upcoming& upcoming, float* units, float* squares) {
+  // In groups that stay in the first-level cache, which is twice as large, so that no row waits for
+  // its root.
+  constexpr size_t kGroupBytes = 16u << 10;
+  constexpr size_t kMostGroupRows = 64;
   const size_t row_bytes = dims * sizeof(float);
-  // In groups that stay in the first-level cache, so that no row waits for its root.
-  const size_t group = 1 + kGroupBytes / (row_bytes + 1);
+  const size_t group = std::min(kMostGroupRows, 1 + kGroupBytes / (row_bytes + 1));
+  float factors[kMostGroupRows];
+  UpcomingRequests next(upcoming, 0, 1, 2 * count * (dims / kStep));
   for (size_t begin = 0; begin < count; begin += group) {
-    const size_t end = count - begin < group ? count : begin + group;
-    for (size_t r = begin; r < end; ++r) squares[r] = kSquareNorm(rows + r * row_bytes, dims);
-    for (size_t r = begin; r < end; ++r) {
-      const float length = std::sqrt(squares[r]);
-      const float factor = int16_factor(length);
-      units[r] = factor == 0 ? 0.0f : length / kInt16Length;
-      kScaleRow(rows + r * row_bytes, dims, factor, to + r * step_bytes);
+    const size_t group_rows = std::min(group, count - begin);
+    kSquareNorms(rows + begin * row_bytes, group_rows, dims, next, squares + begin);
+    for (size_t r = 0; r < group_rows; ++r) {
+      const float length = std::sqrt(squares[begin + r]);
+      factors[r] = int16_factor(length);
+      units[begin + r] = factors[r] == 0 ? 0.0f : length / kInt16Length;
     }
+    kScaleRows(rows + begin * row_bytes, group_rows, dims, factors, next, to + begin * step_bytes,
+               step_bytes);
   }
 }
 

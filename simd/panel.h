@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "simd/prefetch.h"
 #include "simd/scan.h"
 #include "simd/target.h"
 
@@ -27,10 +28,7 @@ struct PanelRows {
   size_t dims = 0;
   const float* lengths = nullptr;
   const float* offsets = nullptr;
-  /// What will be read next, at most as much as the rows are: asked for on the way, evenly, so that
-  /// memory and arithmetic are busy at once. Never dereferenced.
-  const void* next = nullptr;
-  size_t next_bytes = 0;
+  Upcoming upcoming;  // At most as much as the rows are: asked for on the way.
 };
 
 /// Element j of query q is packed[j * width + q], with the width of the kernel; of a quad it is
@@ -49,6 +47,7 @@ using PanelFn = void (*)(const PanelRows& rows, const PanelQueries& queries, flo
 
 struct PanelKernels {
   size_t vector_queries;            // Queries in one vector.
+  size_t part_rows;                 // So many rows at once are best, or fewer; divides 64.
   PanelFn panel[kMaxPanelVectors];  // panel[v] is v + 1 vectors wide.
   PanelFn quad;                     // kQuadQueries wide.
   /// out[i] = sum of the squares of row i, in any order.

@@ -61,6 +61,7 @@ void to_float32(const std::byte* from, size_t count, float* to) {
 }
 
 constexpr PanelKernels kTable = {kVectorQueries,
+                                 64,
                                  {panel<1>, panel<2>, panel<3>},
                                  quad,
                                  square_norms,

@@ -68,6 +68,30 @@ __attribute__((always_inline)) inline void prefetch_row_end(const void* row, siz
   prefetch_line(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(row) + row_bytes - 1));
 }
 
+/// What is read next: to be asked for while something else is computed, so that memory and
+/// arithmetic are busy at once. Never dereferenced.
+struct Upcoming {
+  const void* at = nullptr;
+  size_t bytes = 0;
+};
+
+/// Asks for part `part` of `parts` of it, evenly in so many steps, into the second-level cache.
+class UpcomingRequests {
+ public:
+  __attribute__((always_inline))
+  UpcomingRequests(const Upcoming& upcoming, size_t part, size_t parts, size_t steps)
+      : at_(reinterpret_cast<uintptr_t>(upcoming.at) + upcoming.bytes / parts * part),
+        step_bytes_(upcoming.bytes / parts / (steps + 1) + 1) {}
+  __attribute__((always_inline)) void ask() {
+    __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, 2);
+    at_ += step_bytes_;
+  }
+
+ private:
+  uintptr_t at_;
+  size_t step_bytes_;
+};
+
 /// How rows that lie scattered are asked for.
 struct ScatteredAhead {
   /// So many rows before they are read, or in groups of so many: a power of 2, at most

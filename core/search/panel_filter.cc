@@ -15,6 +15,9 @@ namespace {
 constexpr size_t kFewestQueries = 4;
 // A quad adds up its vectors at the end, which takes as long as so many multiply-adds for each row.
 constexpr size_t kQuadEnd = 24;
+// The same of an unpacked panel, for each query (measured: 11 queries of 128 dimensions take as
+// long packed).
+constexpr size_t kUnpackedEnd = 48;
 // Leaves half of a second-level cache of 1 MiB to the rows.
 constexpr size_t kCachedBytes = 640u << 10;
 // For more than so many of the best, what rounding to bfloat16 leaves unclear costs more than its
@@ -26,6 +29,12 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// of two are quicker than one of three and one of one.
 size_t vectors_of_next(size_t left, size_t most) noexcept {
   return left == most + 1 ? left / 2 : std::min(left, most);
+}
+
+/// Parts [begin, end) of `parts`.
+simd::Upcoming part_of(const simd::Upcoming& all, size_t begin, size_t end, size_t parts) noexcept {
+  const size_t part = all.bytes / parts;
+  return {static_cast<const std::byte*>(all.at) + begin * part, (end - begin) * part};
 }
 
 std::byte* bytes_of(std::vector<simd::NarrowLine>& lines) noexcept {
@@ -77,7 +86,7 @@ PanelFilter::RoundedQueries PanelFilter::round(std::span<const Plan> plans) cons
     std::byte* words = rounded.words.data() + q * rounded.step_bytes;
     float square = 0;
     narrow_kernels_->prepare_rounded(reinterpret_cast<const std::byte*>(floats.data()), 1, dims_,
-                                     words, rounded.step_bytes, &rounded.units[q], &square);
+                                     words, rounded.step_bytes, {}, &rounded.units[q], &square);
     double sum = 0;
     for (size_t j = 0; j < dims_; ++j) {
       const double element = rounded_element(narrow_kernels_->rounding, words + j * 2);
@@ -140,7 +149,7 @@ void PanelFilter::choose_items(std::span<const Plan> plans, uint64_t k, RoundedQ
 }
 
 size_t PanelFilter::left_to_quad() const noexcept {
-  if (items_ != Items::kRounded) return 0;
+  if (items_ != Items::kRounded || narrow_kernels_->unpacked != nullptr) return 0;
   return std::min(simd::kQuadQueries, narrow_kernels_->fewest_queries - 1);
 }
 
@@ -153,6 +162,11 @@ size_t PanelFilter::item_bytes() const noexcept {
 size_t PanelFilter::words() const noexcept {
   const size_t step_bytes = narrow_kernels_->step_words * simd::kNarrowWordBytes;
   return (dims_ * item_bytes() + step_bytes - 1) / step_bytes * narrow_kernels_->step_words;
+}
+
+size_t PanelFilter::step_bytes() const noexcept {
+  constexpr size_t kLine = sizeof(simd::NarrowLine);
+  return (dims_ * item_bytes() + kLine - 1) / kLine * kLine;
 }
 
 PanelFilter::Panel PanelFilter::pack_floats(std::span<const Plan> plans, size_t first) const {
@@ -185,6 +199,8 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
   constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
   const bool is_bytes = items_ == Items::kBytes;
+  const bool is_unpacked = narrow_kernels_->unpacked != nullptr && left <= kLanes &&
+                           left * (dims_ + kUnpackedEnd) < kLanes * dims_;
   const size_t vectors =
       vectors_of_next((left + kLanes - left_to_quad() - 1) / kLanes, narrow_kernels_->most_vectors);
   const size_t width = vectors * kLanes;
@@ -193,8 +209,10 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
                                         : is_signed ? narrow_kernels_->of_int8
                                                     : narrow_kernels_->of_uint8;
   Panel panel = {first, std::min(left, width), width, narrow_margin_};
-  panel.narrow_kernel = kernels[vectors - 1];
-  panel.packed_words.resize(words() * kWord * width / sizeof(simd::NarrowLine));
+  panel.narrow_kernel = is_unpacked ? narrow_kernels_->unpacked : kernels[vectors - 1];
+  const size_t packed_bytes =
+      is_unpacked ? (panel.count + 1) * step_bytes() : words() * kWord * width;
+  panel.packed_words.resize(packed_bytes / sizeof(simd::NarrowLine));
   panel.units.resize(width);
   if (is_bytes) panel.starts.resize(width);
   const size_t query_bytes = dims_ * item_bytes();
@@ -204,9 +222,13 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
                              : item_bytes() == 1
                                  ? integers.bytes
                                  : reinterpret_cast<const std::byte*>(integers.values);
-    for (size_t at = 0; at < query_bytes; at += kWord) {
-      std::memcpy(bytes_of(panel.packed_words) + at * width + q * kWord, query + at,
-                  std::min(kWord, query_bytes - at));
+    std::byte* packed = bytes_of(panel.packed_words);
+    if (is_unpacked) {
+      std::memcpy(packed + q * step_bytes(), query, query_bytes);
+    } else {
+      for (size_t at = 0; at < query_bytes; at += kWord) {
+        std::memcpy(packed + at * width + q * kWord, query + at, std::min(kWord, query_bytes - at));
+      }
     }
     panel.units[q] = is_bytes ? 1.0f : rounded.units[first + q];
     // What flipped rows have more, or less: 128 in each element.
@@ -228,7 +250,7 @@ PanelFilter::State::State(const PanelFilter& filter)
     : filter_(&filter),
       slopes_(filter.norms_.size() + simd::kMaxPanelQueries, 0.0f),
       bounds_(filter.norms_.size() + simd::kMaxPanelQueries, kInfinity),
-      dots_(kRows * simd::kMaxPanelQueries) {
+      dots_(kMostRows * simd::kMaxPanelQueries) {
   units_.fill(1.0f);
 }
 
@@ -244,37 +266,40 @@ const float* PanelFilter::State::as_floats(const std::byte* rows, size_t count) 
   return converted_.data();
 }
 
-void PanelFilter::State::prepare_narrow(const std::byte* rows, size_t count) {
+void PanelFilter::State::prepare_narrow(const std::byte* rows, size_t count, size_t panels) {
   const size_t dims = filter_->dims_;
-  constexpr size_t kLine = sizeof(simd::NarrowLine);
-  const size_t lines = (dims * filter_->item_bytes() + kLine - 1) / kLine;
-  const size_t step_bytes = lines * kLine;
-  if (narrow_.size() < count * lines) narrow_.resize(count * lines);
+  const size_t step_bytes = filter_->step_bytes();
+  const size_t lines = count * step_bytes / sizeof(simd::NarrowLine);
+  if (narrow_.size() < lines) narrow_.resize(lines);
   std::byte* narrow = bytes_of(narrow_);
   const simd::NarrowPanelKernels& kernels = *filter_->narrow_kernels_;
   if (filter_->items_ == Items::kBytes) {
     kernels.prepare_bytes(rows, count, dims, filter_->row_type_ == simd::RowType::kInt8,
                           filter_->flip_, narrow, step_bytes, squares_.data());
   } else {
-    kernels.prepare_rounded(rows, count, dims, narrow, step_bytes, units_.data(), squares_.data());
+    const size_t first = kernels.prepare_parts;
+    const size_t parts = first + panels * simd::kPanelParts;
+    const simd::Upcoming asked_now = part_of(upcoming_, 0, first, parts);
+    upcoming_ = part_of(upcoming_, first, parts, parts);
+    kernels.prepare_rounded(rows, count, dims, narrow, step_bytes, asked_now, units_.data(),
+                            squares_.data());
   }
-  narrow_rows_ = {narrow,           count,           step_bytes,
-                  filter_->words(), lengths_.data(), offsets_.data(),
-                  units_.data(),    nullptr,         0};
+  narrow_rows_ = {narrow,          count,           step_bytes,    filter_->words(),
+                  lengths_.data(), offsets_.data(), units_.data(), {}};
 }
 
 void PanelFilter::State::set_rows(const std::byte* rows, size_t count, const std::byte* next,
-                                  bool is_exact) {
+                                  size_t panels, bool is_exact) {
   const simd::FlushSubnormals flush;
   count_ = count;
-  next_ = next;
+  upcoming_ = {next, next == nullptr ? 0 : count * filter_->row_bytes_};
   if (filter_->items_ == Items::kBytes) {
-    prepare_narrow(rows, count);
+    prepare_narrow(rows, count, panels);
   } else {
     const float* floats = as_floats(rows, count);
-    rows_ = {floats, count, filter_->dims_, lengths_.data(), offsets_.data(), nullptr, 0};
+    rows_ = {floats, count, filter_->dims_, lengths_.data(), offsets_.data(), {}};
     if (filter_->items_ == Items::kRounded && !is_exact) {
-      prepare_narrow(reinterpret_cast<const std::byte*>(floats), count);
+      prepare_narrow(reinterpret_cast<const std::byte*>(floats), count, panels);
     } else {
       filter_->kernels_->square_norms(floats, count, filter_->dims_, squares_.data());
     }
@@ -302,18 +327,15 @@ void PanelFilter::State::set_bound(const Panel& panel, size_t q, double bound) {
 void PanelFilter::State::run(const Panel& panel, size_t part, size_t parts, uint64_t* passing) {
   const float* slopes = slopes_.data() + panel.first;
   const float* bounds = bounds_.data() + panel.first;
-  const size_t share = count_ * filter_->row_bytes_ / parts;
-  const std::byte* next = next_ == nullptr ? nullptr : next_ + part * share;
+  const simd::Upcoming upcoming = part_of(upcoming_, part, part + 1, parts);
   if (panel.narrow_kernel != nullptr) {
-    narrow_rows_.next = next;
-    narrow_rows_.next_bytes = share;
-    panel.narrow_kernel(
-        narrow_rows_,
-        {bytes_of(panel.packed_words), panel.starts.data(), panel.units.data(), slopes, bounds},
-        dots_.data(), passing);
+    narrow_rows_.upcoming = upcoming;
+    panel.narrow_kernel(narrow_rows_,
+                        {bytes_of(panel.packed_words), panel.count, panel.starts.data(),
+                         panel.units.data(), slopes, bounds},
+                        dots_.data(), passing);
   } else {
-    rows_.next = next;
-    rows_.next_bytes = share;
+    rows_.upcoming = upcoming;
     const simd::FlushSubnormals flush;
     panel.kernel(rows_, {panel.packed.data(), slopes, bounds}, dots_.data(), passing);
   }

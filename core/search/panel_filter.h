@@ -27,7 +27,7 @@ namespace npk::internal {
 
 class PanelFilter {
  public:
-  static constexpr size_t kRows = 64;
+  static constexpr size_t kMostRows = 64;
   /// For the k best of each plan. Nothing if float32 cannot help: few queries, packed bits, extreme
   /// norms or dimensions.
   static std::optional<PanelFilter> create(const RowSource& rows, std::span<const Plan> plans,
@@ -52,6 +52,8 @@ class PanelFilter {
   [[nodiscard]] std::span<const Panel> exact_panels() const noexcept {
     return items_ == Items::kRounded ? exact_panels_ : panels_;
   }
+  /// How many rows meet the panels at once: a divisor of kMostRows.
+  [[nodiscard]] size_t part_rows() const noexcept { return kernels_->part_rows; }
   /// How many panels stay in the second-level cache together with the rows they meet.
   [[nodiscard]] static size_t cached_panels(std::span<const Panel> panels) noexcept;
 
@@ -59,14 +61,16 @@ class PanelFilter {
   class State {
    public:
     explicit State(const PanelFilter& filter);
-    /// Moves on to `count` <= kRows rows of the source's row type. Memory: count * dims floats if
-    /// they are of another type. `next` is where the rows after them lie; never dereferenced.
-    /// They meet either only panels() or, if `is_exact`, only exact_panels().
-    void set_rows(const std::byte* rows, size_t count, const std::byte* next, bool is_exact);
+    /// Moves on to `count` <= part_rows() rows of the source's row type. Memory: count * dims
+    /// floats if they are of another type. `next` is where the rows after them lie; never
+    /// dereferenced. They meet `panels` of either only panels() or, if `is_exact`, only
+    /// exact_panels().
+    void set_rows(const std::byte* rows, size_t count, const std::byte* next, size_t panels,
+                  bool is_exact);
     /// For query panel.first + q only scores strictly better than `bound` matter.
     void set_bound(const Panel& panel, size_t q, double bound);
-    /// Bit q of passing[r]: row r may be among the best for query panel.first + q. Asks the memory
-    /// for part `part` of `parts` of the next rows, as many as these.
+    /// Bit q of passing[r]: row r may be among the best for query panel.first + q. The panel is
+    /// number `part` of the `parts` that the rows meet.
     void run(const Panel& panel, size_t part, size_t parts, uint64_t* passing);
     /// Between which scores the canonical one lies for row r and query panel.first + q of the last
     /// run(panel). Nothing if float32 cannot tell.
@@ -77,7 +81,7 @@ class PanelFilter {
     /// The rows as float32, aligned.
     const float* as_floats(const std::byte* rows, size_t count);
     /// squares_ and what the narrow kernels read.
-    void prepare_narrow(const std::byte* rows, size_t count);
+    void prepare_narrow(const std::byte* rows, size_t count, size_t panels);
 
     const PanelFilter* filter_;
     simd::PanelRows rows_;
@@ -85,12 +89,12 @@ class PanelFilter {
     std::vector<float> converted_;
     std::vector<simd::NarrowLine> narrow_;
     size_t count_ = 0;
-    const std::byte* next_ = nullptr;
-    std::array<float, kRows> squares_;
-    std::array<float, kRows> lengths_;
-    std::array<float, kRows> offsets_;
-    std::array<float, kRows> units_;  // 1 of bytes.
-    std::vector<float> slopes_;       // By query; kernels read up to a panel's width.
+    simd::Upcoming upcoming_;  // What panels ask for.
+    std::array<float, kMostRows> squares_;
+    std::array<float, kMostRows> lengths_;
+    std::array<float, kMostRows> offsets_;
+    std::array<float, kMostRows> units_;  // 1 of bytes.
+    std::vector<float> slopes_;           // By query; kernels read up to a panel's width.
     std::vector<float> bounds_;
     std::vector<float> dots_;  // Of the last run: rows times the panel's width.
   };
@@ -110,7 +114,8 @@ class PanelFilter {
   /// How many queries at the end are left to a quad.
   [[nodiscard]] size_t left_to_quad() const noexcept;
   [[nodiscard]] size_t item_bytes() const noexcept;
-  [[nodiscard]] size_t words() const noexcept;  // Of a row.
+  [[nodiscard]] size_t words() const noexcept;       // Of a narrow row.
+  [[nodiscard]] size_t step_bytes() const noexcept;  // From one narrow row to the next.
 
   Margin margin_;
   Margin narrow_margin_;

@@ -80,8 +80,9 @@ void PanelSink::take(const SelectedBlock& block) {
     for (const PanelFilter::Panel& panel : panels) {
       for (size_t q = 0; q < panel.count; ++q) refresh_bound(panel, q);
     }
-    for (size_t first = 0; first < block.count; first += PanelFilter::kRows) {
-      take_part(block, first, std::min(block.count - first, PanelFilter::kRows), panels, is_exact);
+    const size_t rows = filter_.part_rows();
+    for (size_t first = 0; first < block.count; first += rows) {
+      take_part(block, first, std::min(block.count - first, rows), panels, is_exact);
     }
   }
   if (is_exact) return;
@@ -103,12 +104,14 @@ void PanelSink::refresh_bound(const PanelFilter::Panel& panel, size_t q) {
 
 void PanelSink::take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels,
                           bool is_exact) {
-  const uint64_t selected = block.words[first / 64];
+  const uint64_t selected =
+      block.words[first / 64] >> (first % 64) & (~uint64_t{0} >> (64 - count));
   if (selected == 0) return;
   const std::byte* rows = block.rows + first * row_bytes_;
   const std::byte* behind = rows + count * row_bytes_;
-  state_.set_rows(rows, count, first + count < block.count ? behind : block.next, is_exact);
-  std::array<uint64_t, PanelFilter::kRows> passing;
+  const std::byte* next = first + count < block.count ? behind : block.next;
+  state_.set_rows(rows, count, next, panels.size(), is_exact);
+  std::array<uint64_t, PanelFilter::kMostRows> passing;
   for (size_t p = 0; p < panels.size(); ++p) {
     state_.run(panels[p], p, panels.size(), passing.data());
     for (size_t r = 0; r < count; ++r) {

@@ -89,7 +89,7 @@ class PanelSink final : public CollectSink {
 
  private:
   using Panels = std::span<const PanelFilter::Panel>;
-  /// Rows [first, first + count) of the block, count <= PanelFilter::kRows.
+  /// Rows [first, first + count) of the block, count <= part_rows().
   void take_part(const SelectedBlock& block, size_t first, size_t count, Panels panels,
                  bool is_exact);
   /// Row r of the part, for those queries of the panel whose bit is set.
