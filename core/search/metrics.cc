@@ -75,12 +75,16 @@ const MetricInfo& metric_info(Metric metric) noexcept {
 
 Result<Metric> metric_from_name(std::string_view name) {
   const std::string wanted = lower_case(name);
-  std::string known;
   for (const MetricInfo& info : kTable) {
     if (info.name == wanted) return info.metric;
+    if (std::find(info.aliases.begin(), info.aliases.end(), wanted) != info.aliases.end()) {
+      return info.metric;
+    }
+  }
+  std::string known;
+  for (const MetricInfo& info : kTable) {
     known += concat(known.empty() ? "" : ", ", info.name);
     for (const std::string_view alias : info.aliases) {
-      if (alias == wanted) return info.metric;
       known += concat(alias == info.aliases.front() ? " (" : ", ", alias);
     }
     if (!info.aliases.empty()) known += ')';

@@ -81,7 +81,9 @@ uint64_t count_bits(std::span<const std::byte> bytes) {
 
 PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dtype) {
   PreparedQuery prepared;
-  prepared.bytes = packed(query);
+  const bool is_narrow = is_byte(query.dtype()) && is_byte(row_dtype);
+  const bool needs_copy = is_narrow || is_bit_family(family) || !query.is_contiguous();
+  if (needs_copy) prepared.bytes = packed(query);
   if (is_bit_family(family)) {
     prepared.norm = std::sqrt(static_cast<double>(count_bits(prepared.bytes)));
     prepared.bytes.resize(simd::padded_integer_dims(prepared.bytes.size()));
@@ -89,10 +91,9 @@ PreparedQuery prepare(const ArrayView& query, KernelFamily family, DType row_dty
   }
   const size_t dims = query.element_count();
   prepared.wide.assign(padded_to(dims, simd::kVirtualLanes), 0.0);
-  convert_to_float64(query.dtype(), prepared.bytes.data(), dims, prepared.wide.data());
-  if (is_byte(query.dtype()) && is_byte(row_dtype)) {
-    prepare_integers(query.dtype(), dims, prepared);
-  }
+  convert_to_float64(query.dtype(), needs_copy ? prepared.bytes.data() : query.data(), dims,
+                     prepared.wide.data());
+  if (is_narrow) prepare_integers(query.dtype(), dims, prepared);
   // The norm is a row's: the same kernel, the same bits.
   double dot = 0;
   double norm_squared = 0;

@@ -27,7 +27,7 @@ struct PreparedQuery {
   std::vector<double> wide;      // Float64 and padded, for the metrics of numbers.
   std::vector<int16_t> narrow;   // Of int8 or uint8, where the rows are of one of them too: values
                                  // and apart of `integers`, one behind the other.
-  std::vector<std::byte> bytes;  // The elements as they came; for hamming and jaccard padded.
+  std::vector<std::byte> bytes;  // As they came, where narrow or bits want them; bits padded.
   simd::IntegerQuery integers;   // Of narrow and bytes, if narrow is not empty.
   double norm = 0;               // Euclidean, in canonical order; of bits, as many 0 and 1.
   [[nodiscard]] const void* data() const noexcept {
