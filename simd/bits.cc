@@ -43,8 +43,8 @@ HWY_INLINE V8 count_per_byte(V8 x) {
 /// Adds the counts of `steps` (at most kMaxSteps) whole vectors to both numbers. Two parameters,
 /// not a struct: SVE vectors cannot be members.
 template <bool kHamming>
-HWY_INLINE void count_steps(const uint8_t* row, const uint8_t* query, size_t steps, Ahead ahead,
-                            V64& first, V64& second) {
+HWY_INLINE void count_steps(const uint8_t* row, const uint8_t* query, size_t steps,
+                            const RowBlock& block, V64& first, V64& second) {
   const D8 d;
   const size_t width = hn::Lanes(d);
   V8 first_bytes = hn::Zero(d);
@@ -52,7 +52,7 @@ HWY_INLINE void count_steps(const uint8_t* row, const uint8_t* query, size_t ste
   for (size_t s = 0; s < steps; ++s) {
     const V8 x = hn::LoadU(d, row + s * width);
     const V8 q = hn::LoadU(d, query + s * width);
-    prefetch_ahead(row + s * width, ahead);
+    prefetch_in_turn(row + s * width, block);
     first_bytes = hn::Add(first_bytes, count_per_byte(kHamming ? hn::Xor(x, q) : hn::And(x, q)));
     if constexpr (!kHamming) second_bytes = hn::Add(second_bytes, count_per_byte(hn::Or(x, q)));
   }
@@ -61,13 +61,14 @@ HWY_INLINE void count_steps(const uint8_t* row, const uint8_t* query, size_t ste
 }
 
 template <bool kHamming>
-HWY_INLINE void count_row(const uint8_t* row, const uint8_t* query, size_t bytes, Ahead ahead,
+HWY_INLINE void count_row(const uint8_t* row, const uint8_t* query, const RowBlock& block,
                           V64& first, V64& second) {
+  const size_t bytes = block.dims;
   const size_t width = hn::Lanes(D8());
   size_t at = 0;
   while (bytes - at >= width) {
     const size_t steps = HWY_MIN((bytes - at) / width, kMaxSteps);
-    count_steps<kHamming>(row + at, query + at, steps, ahead, first, second);
+    count_steps<kHamming>(row + at, query + at, steps, block, first, second);
     at += steps * width;
   }
   if (at < bytes) {
@@ -75,7 +76,7 @@ HWY_INLINE void count_row(const uint8_t* row, const uint8_t* query, size_t bytes
     uint8_t query_tail[kMaxBytes] = {};
     std::memcpy(row_tail, row + at, bytes - at);
     std::memcpy(query_tail, query + at, bytes - at);
-    count_steps<kHamming>(row_tail, query_tail, 1, {0, 0}, first, second);
+    count_steps<kHamming>(row_tail, query_tail, 1, {}, first, second);
   }
 }
 
@@ -87,11 +88,11 @@ HWY_INLINE double total(V64 counts) {
 template <bool kHamming>
 void scan_bits(const void* query_data, const RowBlock& block, double* first, double* second) {
   const auto* query = static_cast<const uint8_t*>(query_data);
-  const auto* row = reinterpret_cast<const uint8_t*>(block.rows);
-  for (size_t i = 0; i < block.count; ++i, row += block.dims) {
+  for (size_t turn = 0; turn < block.count; ++turn) {
+    const size_t i = row_in_turn(block, turn);
     V64 one = hn::Zero(D64());
     V64 two = one;
-    count_row<kHamming>(row, query, block.dims, block.ahead, one, two);
+    count_row<kHamming>(row_of<uint8_t>(block, i), query, block, one, two);
     first[i] = total(one);
     if constexpr (!kHamming) second[i] = total(two);
   }

@@ -58,7 +58,7 @@ HWY_INLINE void step(V16 x, const int16_t* HWY_RESTRICT query, V32& sum, V32& no
 /// Sums of at most kSpan elements.
 template <Op kOp, typename T>
 HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT query, size_t count,
-                         const T* end, Ahead ahead, double* first, double* second) {
+                         const T* end, const RowBlock& block, double* first, double* second) {
   const D16 d;
   const size_t width = hn::Lanes(d);
   V32 sum0 = hn::Zero(D32());
@@ -67,7 +67,7 @@ HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT 
   V32 norm1 = sum0;
   size_t j = 0;
   for (; j + 2 * width <= count; j += 2 * width) {
-    prefetch_ahead(row + j, ahead);
+    prefetch_in_turn(row + j, block);
     step<kOp>(widen16(row + j), query + j, sum0, norm0);
     step<kOp>(widen16(row + j + width), query + j + width, sum1, norm1);
   }
@@ -92,14 +92,15 @@ HWY_INLINE void add_span(const T* HWY_RESTRICT row, const int16_t* HWY_RESTRICT 
 template <Op kOp, typename T>
 void scan_integers(const void* query_data, const RowBlock& block, double* first, double* second) {
   const auto* HWY_RESTRICT query = static_cast<const IntegerQuery*>(query_data)->values;
-  const auto* row = reinterpret_cast<const T*>(block.rows);
-  const T* const end = row + block.count * block.dims;
-  for (size_t i = 0; i < block.count; ++i, row += block.dims) {
+  const T* const end = end_of<T>(block);
+  for (size_t turn = 0; turn < block.count; ++turn) {
+    const size_t i = row_in_turn(block, turn);
+    const T* row = row_of<T>(block, i);
     double sum = 0;
     double norm = 0;
     for (size_t j = 0; j < block.dims; j += kSpan) {
       const size_t count = HWY_MIN(block.dims - j, kSpan);
-      add_span<kOp>(row + j, query + j, count, end, block.ahead, &sum, &norm);
+      add_span<kOp>(row + j, query + j, count, end, block, &sum, &norm);
     }
     first[i] = sum;
     if constexpr (kOp == Op::kDotNorm) second[i] = norm;

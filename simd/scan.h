@@ -59,6 +59,20 @@ __attribute__((always_inline)) inline RowBlock rows_in_sequence(const std::byte*
   return block;
 }
 
+/// Which row is the i-th to be read: where the block is read in quarters those of the quarters by
+/// turns, and what is left of it.
+__attribute__((always_inline)) inline size_t row_in_turn(const RowBlock& block, size_t i) {
+  const size_t quarter_rows = block.count / 4;
+  if (!block.in_quarters || i >= 4 * quarter_rows) return i;
+  return i % 4 * quarter_rows + i / 4;
+}
+
+/// To be called beside the reading of `at` in a row of a block that is read by turns.
+__attribute__((always_inline)) inline void prefetch_in_turn(const void* at, const RowBlock& block) {
+  if (block.in_quarters) return prefetch_near(at, block.ahead);
+  prefetch_ahead(at, block.ahead);
+}
+
 /// The row that is to be asked for while scattered row i is read, or the last one known.
 template <typename T>
 __attribute__((always_inline)) inline const T* asked_row(const RowBlock& block, size_t i) {
