@@ -29,7 +29,8 @@ from peer_tasks import Task, make_data, numpack_tasks, open_data, search_tasks
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("NPK_BUILD_DIR", HERE.parents[1] / "build" / "release"))
 CORES = os.cpu_count() or 1
-PAUSE_S = 0.005  # Between turns: threads that still spin come to rest.
+# Between turns: threads that still spin come to rest. OpenBLAS's wait 2^26 cycles for more work.
+PAUSE_S = 0.03
 SUITE = "peers"
 MEAN = "1 query, geometric mean"
 
