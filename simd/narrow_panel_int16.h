@@ -22,7 +22,7 @@ inline float int16_factor(float length) {
 }
 
 /// The sums of the squares of rows back to back, in float32, in any order. Asks for what is
-/// upcoming once for every kStep elements.
+/// upcoming once for every kStep elements, where prepare_parts says so.
 using SquareNormsFn = void (*)(const std::byte* rows, size_t count, size_t dims,
                                UpcomingRequests& upcoming, float* squares);
 /// The elements of row r times factors[r], rounded to nearest, and zeros up to a multiple of 64

@@ -28,6 +28,7 @@ constexpr size_t kTileRows = kIsNarrow ? 4 : 8;
 // Processors with 16 registers have smaller caches: on a Zen 3 10 queries take a tenth longer with
 // 32 rows, a fifth with 64, and 100 queries a tenth with 64.
 constexpr size_t kPartRows = kIsNarrow ? 16 : 64;
+static_assert(64 % kPartRows == 0);
 
 HWY_INLINE uint64_t passing_bits(VF sum, VF bound) {
   const DF d;

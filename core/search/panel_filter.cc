@@ -64,29 +64,23 @@ double most_row_error(simd::Rounding rounding, size_t dims) noexcept {
 
 /// Queries rounded to 16 bits.
 struct PanelFilter::RoundedQueries {
-  size_t step_bytes = 0;         // From query to query.
-  std::vector<std::byte> words;  // Zeros behind each.
+  std::vector<std::byte> words;  // step_bytes() of each, zeros behind it.
   std::vector<float> units;      // What each is a multiple of.
   double error = 0;  // How far they lie from the queries, relative to those: the furthest.
-
-  [[nodiscard]] const std::byte* of(size_t query) const {
-    return words.data() + query * step_bytes;
-  }
 };
 
 PanelFilter::RoundedQueries PanelFilter::round(std::span<const Plan> plans) const {
   RoundedQueries rounded;
-  rounded.step_bytes = (dims_ * 2 + 63) / 64 * 64;
-  rounded.words.resize(plans.size() * rounded.step_bytes);
+  rounded.words.resize(plans.size() * step_bytes());
   rounded.units.resize(plans.size());
   std::vector<float> floats(dims_);
   for (size_t q = 0; q < plans.size(); ++q) {
     const PreparedQuery& query = plans[q].query();
     for (size_t j = 0; j < dims_; ++j) floats[j] = static_cast<float>(query.wide[j]);
-    std::byte* words = rounded.words.data() + q * rounded.step_bytes;
+    std::byte* words = rounded.words.data() + q * step_bytes();
     float square = 0;
     narrow_kernels_->prepare_rounded(reinterpret_cast<const std::byte*>(floats.data()), 1, dims_,
-                                     words, rounded.step_bytes, {}, &rounded.units[q], &square);
+                                     words, step_bytes(), {}, &rounded.units[q], &square);
     double sum = 0;
     for (size_t j = 0; j < dims_; ++j) {
       const double element = rounded_element(narrow_kernels_->rounding, words + j * 2);
@@ -199,8 +193,8 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
   constexpr size_t kWord = simd::kNarrowWordBytes;
   const size_t left = plans.size() - first;
   const bool is_bytes = items_ == Items::kBytes;
-  const bool is_unpacked = narrow_kernels_->unpacked != nullptr && left <= kLanes &&
-                           left * (dims_ + kUnpackedEnd) < kLanes * dims_;
+  const bool is_unpacked =
+      narrow_kernels_->unpacked != nullptr && left * (dims_ + kUnpackedEnd) < kLanes * dims_;
   const size_t vectors =
       vectors_of_next((left + kLanes - left_to_quad() - 1) / kLanes, narrow_kernels_->most_vectors);
   const size_t width = vectors * kLanes;
@@ -218,7 +212,7 @@ PanelFilter::Panel PanelFilter::pack_words(std::span<const Plan> plans,
   const size_t query_bytes = dims_ * item_bytes();
   for (size_t q = 0; q < panel.count; ++q) {
     const simd::IntegerQuery& integers = plans[first + q].query().integers;
-    const std::byte* query = !is_bytes ? rounded.of(first + q)
+    const std::byte* query = !is_bytes ? rounded.words.data() + (first + q) * step_bytes()
                              : item_bytes() == 1
                                  ? integers.bytes
                                  : reinterpret_cast<const std::byte*>(integers.values);

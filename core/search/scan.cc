@@ -95,8 +95,9 @@ class Walker {
     std::array<uint64_t, kMostBlockRows / 64> words{};
     rows_.selection()->selected_words(begin, end, words.data());
     size_t selected = 0;
-    for (size_t w = 0; w * 64 < count; ++w)
+    for (size_t w = 0; w * 64 < count; ++w) {
       selected += static_cast<size_t>(std::popcount(words[w]));
+    }
     if (selected == 0) return;
     stats_.scored_rows += selected;
     // Memory in sequence is so much faster that reading some of it in vain does not matter.
@@ -162,13 +163,13 @@ class Walker {
 
 }  // namespace
 
-uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count) {
+uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t passes) {
   const uint64_t chunk_rows = rows_per_chunk(rows, 1);
   const uint64_t chunks = (rows.rows() + chunk_rows - 1) / chunk_rows;
   uint64_t most = wanted;
   if (wanted == 0) {
     const uint64_t work = rows.rows() * std::max<uint64_t>(1, rows.row_bytes());
-    const uint64_t weight = std::max<uint64_t>(1, query_count);
+    const uint64_t weight = std::max<uint64_t>(1, passes);
     const uint64_t useful = work / kBytesPerThread >= UINT32_MAX / weight
                                 ? UINT32_MAX
                                 : work * weight / kBytesPerThread;

@@ -63,8 +63,9 @@ class BlockSink {
 };
 
 /// Threads for these rows: `wanted`, or if that is 0 as many as are worth it, at most one for each
-/// processor. Never more than there are chunks.
-uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t query_count);
+/// processor. Never more than there are chunks. `passes`: how often the rows are looked at; what
+/// takes twice as long as to reject most of them counts twice.
+uint32_t scan_threads(const RowSource& rows, uint32_t wanted, size_t passes);
 
 using Progress = std::function<bool(uint64_t, uint64_t)>;
 

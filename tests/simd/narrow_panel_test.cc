@@ -15,8 +15,7 @@ namespace npk::simd {
 namespace {
 
 using npk::testing::GuardBuffer;
-
-float small_integer(std::mt19937_64& random) { return static_cast<float>(random() % 17) - 8; }
+using npk::testing::small_integer;
 
 /// Rows and queries of bytes, each of int8 or uint8.
 struct BytePanelCase {

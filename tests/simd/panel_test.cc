@@ -13,8 +13,7 @@ namespace npk::simd {
 namespace {
 
 using npk::testing::GuardBuffer;
-
-float small_integer(std::mt19937_64& random) { return static_cast<float>(random() % 17) - 8; }
+using npk::testing::small_integer;
 
 /// A kernel and how it wants element j of query q: packed[j * element_step + q * query_step].
 struct Kernel {

@@ -32,6 +32,11 @@ class TempDir {
   std::string path_;
 };
 
+/// From -8 to 8: sums of products of few of them are exact in float32, in whatever order.
+inline float small_integer(std::mt19937_64& random) {
+  return static_cast<float>(random() % 17) - 8;
+}
+
 /// The seed of a randomised test: NPK_SEED, or a fresh one. Printed, so that a failure repeats.
 uint64_t test_seed();
 
