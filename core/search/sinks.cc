@@ -145,12 +145,15 @@ void PanelSink::take_passing(const PanelFilter::Panel& panel, size_t r, uint64_t
 
 void ScoreSink::take(const SelectedBlock& block) {
   for (size_t q = 0; q < plans_.size(); ++q) {
-    plans_[q].score(block.rows, block.count, scores_.data(), scratch_.data());
     double* row = out_ + q * live_rows_;
+    if (selection_ == nullptr) {  // Scores lie as the rows do.
+      plans_[q].score(block.rows, block.count, row + block.numbers[0], scratch_.data());
+      continue;
+    }
+    plans_[q].score(block.rows, block.count, scores_.data(), scratch_.data());
     for (size_t i = 0; i < block.count; ++i) {
       if ((block.words[i / 64] >> (i % 64) & 1) == 0) continue;
-      const uint64_t physical = block.numbers[i];
-      row[selection_ == nullptr ? physical : selection_->logical(physical)] = scores_[i];
+      row[selection_->logical(block.numbers[i])] = scores_[i];
     }
   }
 }
