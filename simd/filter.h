@@ -86,6 +86,7 @@ struct FilterKernels {
 /// Requires: block.dims <= kMostInt32Dims.
 struct IntegerFilterKernels {
   // Query: IntegerQuery.
+  /// May take -128 for -127: of the row in the squared length, of an int8 query in the dot product.
   FilterFn of_int8;
   FilterFn of_uint8;
   FilterFn dot_of_int8;   // Without the length.

@@ -158,6 +158,55 @@ struct Integers : RowsOf<Integers<T, kSquares>> {
   }
 };
 
+#if HWY_TARGET == HWY_AVX2
+/// Rows of int8 and IntegerQuery::clipped: products of magnitudes and of the query's elements with
+/// the signs of the row's, two of which always fit 16 bits: 2 * 128 * 127 < 2^15. In the squared
+/// length -128 counts as -127. 9 instructions for a vector and its length instead of 11, 5 for 7
+/// without.
+template <bool kSquares>
+struct SignedBytes : RowsOf<SignedBytes<kSquares>> {
+  using Query = const int8_t*;
+  static constexpr bool kHasSquare = kSquares;
+
+  HWY_INLINE static Query query_of(const void* data, size_t /*dims*/) {
+    return static_cast<const IntegerQuery*>(data)->clipped;
+  }
+  HWY_INLINE static V32 add_byte_products(V8 magnitudes, V8 values, V32 sum) {
+    const V16 pairs{_mm256_maddubs_epi16(magnitudes.raw, values.raw)};
+    return hn::Add(sum, V32{_mm256_madd_epi16(pairs.raw, hn::Set(D16(), 1).raw)});
+  }
+  HWY_INLINE static void add_one(V8 x, const Query& query, size_t at, V32& dot, V32& square) {
+    const D8 d;
+    const V8 magnitudes = hn::BitCast(d, hn::Abs(hn::BitCast(hn::RebindToSigned<D8>(), x)));
+    const V8 q = hn::LoadU(d, reinterpret_cast<const uint8_t*>(query) + at);
+    dot = add_byte_products(magnitudes, V8{_mm256_sign_epi8(q.raw, x.raw)}, dot);
+    if constexpr (kSquares) {
+      const V8 clipped = hn::Min(magnitudes, hn::Set(d, 127));
+      square = add_byte_products(clipped, clipped, square);
+    }
+  }
+  HWY_INLINE static void add_two(V8 x0, V8 x1, const Query& query, size_t at, V32& dot,
+                                 V32& square) {
+    add_one(x0, query, at, dot, square);
+    add_one(x1, query, at + hn::Lanes(D8()), dot, square);
+  }
+};
+
+/// Without the length the dot product must be exact.
+template <bool kSquares>
+void filter_int8(const void* query, const RowBlock& block, const FilterLine& line,
+                 uint64_t* passing) {
+  const auto& integers = *static_cast<const IntegerQuery*>(query);
+  if (integers.is_signed && (kSquares || integers.clipped_count == 0)) {
+    return filter<SignedBytes<kSquares>>(query, block, line, passing);
+  }
+  return filter<Integers<int8_t, kSquares>>(query, block, line, passing);
+}
+#else
+template <bool kSquares>
+constexpr FilterFn filter_int8 = filter<Integers<int8_t, kSquares>>;
+#endif
+
 /// Packed bits: those of row & query and of the row, or less one for each that differs.
 template <bool kHamming>
 struct Bits : RowsOf<Bits<kHamming>> {
@@ -217,12 +266,9 @@ struct Bits : RowsOf<Bits<kHamming>> {
   }
 };
 
-constexpr IntegerFilterKernels kTable = {filter<Integers<int8_t, true>>,
-                                         filter<Integers<uint8_t, true>>,
-                                         filter<Integers<int8_t, false>>,
-                                         filter<Integers<uint8_t, false>>,
-                                         filter<Bits<false>>,
-                                         filter<Bits<true>>};
+constexpr IntegerFilterKernels kTable = {filter_int8<true>,   filter<Integers<uint8_t, true>>,
+                                         filter_int8<false>,  filter<Integers<uint8_t, false>>,
+                                         filter<Bits<false>>, filter<Bits<true>>};
 
 }  // namespace
 const IntegerFilterKernels* integer_filter_table() { return &kTable; }

@@ -133,6 +133,8 @@ struct IntegerQuery {
   int64_t sum = 0;                   // Σ query
   int64_t norm = 0;                  // Σ query²
   const int16_t* apart = nullptr;    // As `values`, each at its integer_query_place().
+  const int8_t* clipped = nullptr;   // As `values`, if signed, but -127 for -128.
+  int64_t clipped_count = 0;         // How many that are.
 };
 
 /// Rows of int8 or uint8 and an IntegerQuery: computed in integers. Sums of integers are exact,

@@ -52,8 +52,16 @@ std::optional<Margin> Margin::create(size_t dims, std::span<const Plan> plans,
 
 std::optional<Margin> Margin::of_integers(size_t dims, std::span<const Plan> plans) {
   std::optional<Margin> margin = create(dims, plans);
-  // Rounding leaves the order of the score and the bound.
-  if (margin && margin->family_ == KernelFamily::kDot) margin->rounding_ = margin->tiny_ = 0;
+  if (!margin) return {};
+  if (margin->family_ == KernelFamily::kDot) {
+    margin->rounding_ = margin->tiny_ = 0;  // Rounding leaves the order of the score and the bound.
+    return margin;
+  }
+  margin->longest_ = 1.008;  // Above 128 / 127.
+  for (const Plan& plan : plans) {
+    const auto clipped = static_cast<double>(plan.query().integers.clipped_count);
+    margin->elements_ = std::max(margin->elements_, std::sqrt(clipped) / plan.query().norm);
+  }
   return margin;
 }
 
@@ -70,16 +78,19 @@ Margin::Line Margin::line(double query_norm, double bound) const {
     const bool passes_all = is_larger == (bound < 0);
     return {0, passes_all ? -kInfinity : kInfinity, 0};
   }
-  // For each unit of a row's length.
+  // Both for each unit of a row's length.
+  const auto slope = [this](double exact) {
+    return to_float(exact < 0 ? longest_ * exact : exact);
+  };
   const double margin = -(1.1 * rounding_ + 1.01 * elements_) * query_norm;
   switch (family_) {
     case KernelFamily::kCosine:
       // dot < bound * norm * length. The length is known to `rounding_` only.
-      return {to_float(query_norm * bound + margin -
-                       1.4 * rounding_ * query_norm * std::max(1.0, std::abs(bound))),
+      return {slope(query_norm * bound + margin -
+                    1.4 * rounding_ * query_norm * std::max(1.0, std::abs(bound))),
               to_float(-tiny_), half_};
     case KernelFamily::kDot:
-      return {to_float(margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_), half_};
+      return {slope(margin), to_float(bound - 4 * kUnit * std::abs(bound) - tiny_), half_};
     case KernelFamily::kJaccard:
       return jaccard_line(query_norm, bound);
     case KernelFamily::kHamming:
@@ -91,7 +102,7 @@ Margin::Line Margin::line(double query_norm, double bound) const {
       double squared = bound;
       if (family_ == KernelFamily::kL2) squared = bound < 0 ? -1 : bound * bound * (1 + 0x1p-50);
       const double slack = 4 * kUnit * (norm_squared + std::abs(squared)) + tiny_;
-      return {to_float(margin), to_float((norm_squared - squared) / 2 - slack), half_};
+      return {slope(margin), to_float((norm_squared - squared) / 2 - slack), half_};
     }
   }
 }

@@ -26,7 +26,7 @@ class Margin {
   static std::optional<Margin> create(size_t dims, std::span<const Plan> plans,
                                       double element_error = 0);
   /// As create(), of dot products and squared lengths that are exact integers, rounded to float32
-  /// once. The lines of `dot` need no length: their slope is 0.
+  /// once, but for -128 (simd::IntegerFilterKernels). The lines of `dot` need no length: slope 0.
   static std::optional<Margin> of_integers(size_t dims, std::span<const Plan> plans);
   /// Of plans for hamming or jaccard, whose dot products and squared lengths are counts of bits,
   /// rounded to float32 once; for hamming without a length. Nothing if a query has no bits.
@@ -62,6 +62,7 @@ class Margin {
   KernelFamily family_ = KernelFamily::kDot;
   double rounding_ = 0;  // Of a float32 dot product, relative to the product of the norms.
   double elements_ = 0;  // Beside it: element_error.
+  double longest_ = 1;   // A row is at most so many times as long as is said, and no shorter.
   double tiny_ = 0;      // What underflow may add to it.
   float half_ = 0;
 };

@@ -58,16 +58,22 @@ void prepare_integers(DType dtype, size_t dims, PreparedQuery& prepared) {
   const size_t padded = simd::padded_integer_dims(dims);
   prepared.narrow.assign(2 * padded, 0);
   int16_t* const apart = prepared.narrow.data() + padded;
+  const bool is_signed = dtype == DType::kInt8;
+  if (is_signed) prepared.clipped.assign(padded, 0);
   prepared.integers = {.values = prepared.narrow.data(),
                        .bytes = prepared.bytes.data(),
-                       .is_signed = dtype == DType::kInt8,
-                       .apart = apart};
+                       .is_signed = is_signed,
+                       .apart = apart,
+                       .clipped = prepared.clipped.data()};
   for (size_t j = 0; j < dims; ++j) {
     const auto value = static_cast<int16_t>(prepared.wide[j]);
     prepared.narrow[j] = value;
     apart[simd::integer_query_place(dims, j)] = value;
     prepared.integers.sum += value;
     prepared.integers.norm += int64_t{value} * value;
+    if (!is_signed) continue;
+    prepared.clipped[j] = static_cast<int8_t>(std::max<int16_t>(value, -127));
+    prepared.integers.clipped_count += int64_t{value < -127};
   }
 }
 

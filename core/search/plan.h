@@ -27,6 +27,7 @@ struct PreparedQuery {
   std::vector<double> wide;      // Float64 and padded, for the metrics of numbers.
   std::vector<int16_t> narrow;   // Of int8 or uint8, where the rows are of one of them too: values
                                  // and apart of `integers`, one behind the other.
+  std::vector<int8_t> clipped;   // That of `integers`, if narrow is of int8.
   std::vector<std::byte> bytes;  // As they came, where narrow or bits want them; bits padded.
   simd::IntegerQuery integers;   // Of narrow and bytes, if narrow is not empty.
   double norm = 0;               // Euclidean, in canonical order; of bits, as many 0 and 1.

@@ -91,9 +91,10 @@ Result<std::vector<Plan>> plan_queries(const RowSource& rows, const ArrayView& q
 /// not outgrow kQueryBytes.
 uint64_t group_size(const RowSource& rows, const ArrayView& queries, const Wanted& wanted,
                     uint32_t threads) {
-  const uint64_t plan_bytes = sizeof(Plan) +
-                              rows.dims() * (sizeof(double) + sizeof(int16_t) + 2 * sizeof(float)) +
-                              queries.row_bytes();
+  // PreparedQuery: wide, narrow twice, clipped; RowFilter and panels: in float32.
+  constexpr uint64_t kElementBytes =
+      sizeof(double) + 2 * sizeof(int16_t) + sizeof(int8_t) + 2 * sizeof(float);
+  const uint64_t plan_bytes = sizeof(Plan) + rows.dims() * kElementBytes + queries.row_bytes();
   const uint64_t kept = std::min(wanted.k, rows.rows()) + kSpareCandidates;
   const uint64_t bytes = plan_bytes + threads * (sizeof(TopKCollector) + kept * kCandidateBytes);
   const uint64_t most = std::max<uint64_t>(1, kQueryBytes / bytes);

@@ -104,6 +104,34 @@ TEST(RowFilter, LeavesTheAnswerOfIntegersAndOfBits) {
   }
 }
 
+// Filters may take -128 for -127: rows and queries that hold many, or nothing else, near ones and
+// opposite ones, whose best scores are negative.
+TEST(RowFilter, LeavesTheAnswerOfTheLeastInt8) {
+  std::mt19937_64 random(npk::testing::test_seed());
+  for (const uint64_t dims : {1u, 3u, 40u, 200u}) {
+    for (const uint64_t rare : {1u, 2u, 8u}) {
+      for (const bool is_opposite : {false, true}) {
+        Array base = random_rows(DType::kInt8, 1'200, dims, Content::kNormal, random);
+        for (int8_t& element : base.mutable_as<int8_t>()) {
+          const bool is_least = random() % rare == 0;
+          const auto near = static_cast<int8_t>(-127 + static_cast<int>(random() % 3));
+          element = is_least ? int8_t{-128} : near;
+        }
+        Array query = random_query(DType::kInt8, dims, Content::kNormal, random);
+        for (int8_t& element : query.mutable_as<int8_t>()) {
+          const auto magnitude = static_cast<int>(random() % 3) + 126;
+          element = static_cast<int8_t>(is_opposite ? std::min(magnitude, 127) : -magnitude);
+        }
+        for (const Metric metric : kMetrics) {
+          const uint64_t k = 1 + random() % 30;
+          const TopK want = reference_top_k(base, query, metric, k);
+          expect_everywhere(base, query, {.metric = metric, .k = k, .threads = 1}, want);
+        }
+      }
+    }
+  }
+}
+
 // Sums beyond 2^24, of which float32 holds every other or fourth, close together: a threshold at,
 // just above and below a score.
 TEST(RowFilter, LeavesDotProductsOfIntegersAroundAThreshold) {
