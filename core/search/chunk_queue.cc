@@ -14,6 +14,10 @@ constexpr uint64_t kChunkBytes = 1u << 19;
 // Of few rows smaller ones, so that no thread waits long for the last of the others.
 constexpr uint64_t kChunksPerThread = 8;
 constexpr uint64_t kLeastChunkBytes = 64u << 10;
+// Those that stay in memory may be larger, if they are taken at once.
+constexpr uint64_t kMostChunkBytes = 2u << 20;
+// A thread takes at most one in so many of its share of what is left.
+constexpr uint64_t kSharesOfRest = 4;
 // All buffers of the threads together.
 constexpr uint64_t kThreadsBytes = 20u << 20;
 // Reads under way at once. Disks finish many at about the same time, and the next ones start only
@@ -42,6 +46,11 @@ uint64_t rows_per_chunk(const RowSource& rows, uint32_t threads) {
 
 namespace {
 
+uint64_t most_rows_in_place(const RowSource& rows, uint64_t chunk_rows, uint64_t block_rows) {
+  const uint64_t fit = kMostChunkBytes / std::max<uint64_t>(1, rows.row_bytes());
+  return std::max(chunk_rows, std::min(fit, block_rows));
+}
+
 /// 0: all rows are left to the mapping.
 uint32_t reads_ahead(const RowSource& rows, io::ReadMode mode, uint32_t threads) {
   if (rows.file().file == nullptr || mode == io::ReadMode::kMapping) return 0;
@@ -55,9 +64,11 @@ uint32_t reads_ahead(const RowSource& rows, io::ReadMode mode, uint32_t threads)
 
 }  // namespace
 
-ChunkQueue::ChunkQueue(const RowSource& rows, io::ReadMode mode, uint32_t threads)
+ChunkQueue::ChunkQueue(const RowSource& rows, io::ReadMode mode, uint32_t threads,
+                       uint64_t block_rows)
     : rows_(rows),
       chunk_rows_(rows_per_chunk(rows, threads)),
+      most_rows_(most_rows_in_place(rows, chunk_rows_, block_rows)),
       threads_(threads),
       mode_(mode),
       reads_ahead_(reads_ahead(rows, mode, threads)),
@@ -95,7 +106,9 @@ bool ChunkQueue::next(Chunk& chunk) {
 bool ChunkQueue::take_in_place(Chunk& chunk) {
   uint64_t begin = next_row_.load(std::memory_order_relaxed);
   while (begin < in_place_end_.load(std::memory_order_relaxed)) {
-    const uint64_t end = std::min(begin + chunk_rows_, rows_.rows());
+    const uint64_t share = (rows_.rows() - begin) / (threads_ == 1 ? 1 : kSharesOfRest * threads_);
+    const uint64_t count = std::clamp(share - share % kBlockRows, chunk_rows_, most_rows_);
+    const uint64_t end = std::min(begin + count, in_place_end_.load(std::memory_order_relaxed));
     if (!next_row_.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
     chunk.begin = begin;
     chunk.end = end;

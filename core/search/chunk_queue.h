@@ -38,8 +38,9 @@ struct Chunk {
 
 class ChunkQueue {
  public:
-  /// Lifetime: of the source.
-  ChunkQueue(const RowSource& rows, io::ReadMode mode, uint32_t threads);
+  /// `block_rows`: what threads take at once, so that chunks in memory hold as many where enough is
+  /// left for all. Lifetime: of the source.
+  ChunkQueue(const RowSource& rows, io::ReadMode mode, uint32_t threads, uint64_t block_rows);
   ChunkQueue(const ChunkQueue&) = delete;
   ChunkQueue& operator=(const ChunkQueue&) = delete;
 
@@ -69,6 +70,7 @@ class ChunkQueue {
 
   const RowSource& rows_;
   const uint64_t chunk_rows_;
+  const uint64_t most_rows_;  // Of a chunk that stays where it is.
   const uint32_t threads_;
   const io::ReadMode mode_;
   const uint32_t reads_ahead_;

@@ -23,7 +23,7 @@
 namespace npk::internal {
 
 inline constexpr size_t kBlockRows = 256;
-inline constexpr size_t kMostBlockRows = 4096;
+inline constexpr size_t kMostBlockRows = 8192;
 
 /// At most as many rows as the sink takes of the source's row_type(): back to back, or, in a list,
 /// row i at rows + numbers[i] * row_bytes.
