@@ -91,6 +91,10 @@ struct IntegerFilterKernels {
   FilterFn of_uint8;
   FilterFn dot_of_int8;   // Without the length.
   FilterFn dot_of_uint8;  // Without the length.
+  /// Dot product: 0 less the squared distance. Without the length. The query is of the rows' type.
+  /// Null where products of bytes and lengths are quicker.
+  FilterFn l2sq_of_int8;
+  FilterFn l2sq_of_uint8;
   // Query: bytes, padded with zeros to a multiple of kIntegerPadding.
   FilterFn of_bits;  // Dot product: bits of row & query; squared length: bits of the row.
   FilterFn hamming;  // Dot product: 0 less one for each bit that differs. Without the length.

@@ -63,6 +63,18 @@ void filter_integers(const void* query_data, const RowBlock& block, const Filter
   }
 }
 
+template <typename T>
+void filter_l2sq(const void* query_data, const RowBlock& block, const FilterLine& line,
+                 uint64_t* passing) {
+  const int16_t* query = static_cast<const IntegerQuery*>(query_data)->values;
+  for (size_t i = 0; i < block.count; ++i) {
+    const T* row = row_of<T>(block, i);
+    int32_t dot = 0;
+    for (size_t j = 0; j < block.dims; ++j) dot -= (row[j] - query[j]) * (row[j] - query[j]);
+    put(!is_rejected(static_cast<float>(dot), line), i, passing);
+  }
+}
+
 void filter_bits(const void* query_data, const RowBlock& block, const FilterLine& line,
                  uint64_t* passing) {
   const auto* query = static_cast<const uint8_t*>(query_data);
@@ -95,6 +107,8 @@ constexpr IntegerFilterKernels kIntegerTable = {filter_integers<int8_t, true>,
                                                 filter_integers<uint8_t, true>,
                                                 filter_integers<int8_t, false>,
                                                 filter_integers<uint8_t, false>,
+                                                filter_l2sq<int8_t>,
+                                                filter_l2sq<uint8_t>,
                                                 filter_bits,
                                                 filter_hamming};
 

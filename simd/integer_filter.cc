@@ -158,6 +158,30 @@ struct Integers : RowsOf<Integers<T, kSquares>> {
   }
 };
 
+/// Rows of int8 or uint8 and a query of the same: 0 less the squared distances.
+template <typename T>
+struct Distances : RowsOf<Distances<T>> {
+  using Values = Integers<T, false>;
+  using Query = typename Values::Query;
+  static constexpr bool kHasSquare = false;
+
+  HWY_INLINE static Query query_of(const void* data, size_t dims) {
+    return Values::query_of(data, dims);
+  }
+  HWY_INLINE static void add_one(V8 x, const Query& query, size_t at, V32& dot, V32& /*square*/) {
+    const D16 d;
+    const V16 pairs = hn::BitCast(d, x);
+    const V16 even = hn::Sub(Values::lower_bytes(pairs), hn::LoadU(d, query.even + at / 2));
+    const V16 odd = hn::Sub(Values::upper_bytes(pairs), hn::LoadU(d, query.odd + at / 2));
+    dot = hn::Sub(dot, add_products(even, even, odd, odd, hn::Zero(D32())));
+  }
+  HWY_INLINE static void add_two(V8 x0, V8 x1, const Query& query, size_t at, V32& dot,
+                                 V32& square) {
+    add_one(x0, query, at, dot, square);
+    add_one(x1, query, at + hn::Lanes(D8()), dot, square);
+  }
+};
+
 #if HWY_TARGET == HWY_AVX2
 /// Rows of int8 and IntegerQuery::clipped: products of magnitudes and of the query's elements with
 /// the signs of the row's, two of which always fit 16 bits: 2 * 128 * 127 < 2^15. In the squared
@@ -266,9 +290,11 @@ struct Bits : RowsOf<Bits<kHamming>> {
   }
 };
 
-constexpr IntegerFilterKernels kTable = {filter_int8<true>,   filter<Integers<uint8_t, true>>,
-                                         filter_int8<false>,  filter<Integers<uint8_t, false>>,
-                                         filter<Bits<false>>, filter<Bits<true>>};
+constexpr IntegerFilterKernels kTable = {
+    filter_int8<true>,         filter<Integers<uint8_t, true>>,
+    filter_int8<false>,        filter<Integers<uint8_t, false>>,
+    filter<Distances<int8_t>>, filter<Distances<uint8_t>>,
+    filter<Bits<false>>,       filter<Bits<true>>};
 
 }  // namespace
 const IntegerFilterKernels* integer_filter_table() { return &kTable; }

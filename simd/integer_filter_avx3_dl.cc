@@ -179,9 +179,14 @@ void filter_bytes(const void* query, const RowBlock& block, const FilterLine& li
   }
 }
 
-constexpr IntegerFilterKernels kTable = {filter_bytes<true, true>,  filter_bytes<false, true>,
-                                         filter_bytes<true, false>, filter_bytes<false, false>,
-                                         filter<Bits<false>>,       filter<Bits<true>>};
+constexpr IntegerFilterKernels kTable = {filter_bytes<true, true>,
+                                         filter_bytes<false, true>,
+                                         filter_bytes<true, false>,
+                                         filter_bytes<false, false>,
+                                         nullptr,
+                                         nullptr,
+                                         filter<Bits<false>>,
+                                         filter<Bits<true>>};
 
 }  // namespace
 

@@ -24,6 +24,10 @@ bool have_norms(std::span<const Plan> plans) {
   });
 }
 
+/// 0 less the largest integer below `bound`: other integers below it, negated and rounded to
+/// float32, are not below this, as rounding leaves the order.
+float negated_below(double bound) { return to_float(1 - std::ceil(bound)); }
+
 /// A row of |x| bits of which `both` are the query's too, which has |q|, matters if
 /// 1 - both / (|x| + |q| - both) < distance, that is if both / (|x| + |q| - both) is above t.
 Margin::Line jaccard_line(double query_norm, double distance) {
@@ -65,6 +69,13 @@ std::optional<Margin> Margin::of_integers(size_t dims, std::span<const Plan> pla
   return margin;
 }
 
+std::optional<Margin> Margin::of_distances(std::span<const Plan> plans) {
+  Margin margin;
+  margin.family_ = plans.front().family();
+  margin.is_of_distances_ = true;
+  return margin;
+}
+
 std::optional<Margin> Margin::of_bits(std::span<const Plan> plans) {
   if (!have_norms(plans)) return {};
   Margin margin;
@@ -94,13 +105,17 @@ Margin::Line Margin::line(double query_norm, double bound) const {
     case KernelFamily::kJaccard:
       return jaccard_line(query_norm, bound);
     case KernelFamily::kHamming:
-      // Of integers those that are not below the bound are above the next lower half.
-      return {0, to_float(0.5 - std::ceil(bound)), 0};
+      return {0, negated_below(bound), 0};
     default: {
+      double squared = bound;
+      if (family_ == KernelFamily::kL2) {
+        // A distance of 0 is below any other, also where the square of that vanishes.
+        constexpr double kLeast = std::numeric_limits<double>::denorm_min();
+        squared = bound < 0 ? -1 : std::max(kLeast, bound * bound * (1 + 0x1p-50));
+      }
+      if (is_of_distances_) return {0, negated_below(squared), 0};
       // |row - query|^2 > bound, that is dot < (|row|^2 + |query|^2 - bound) / 2.
       const double norm_squared = query_norm * query_norm;
-      double squared = bound;
-      if (family_ == KernelFamily::kL2) squared = bound < 0 ? -1 : bound * bound * (1 + 0x1p-50);
       const double slack = 4 * kUnit * (norm_squared + std::abs(squared)) + tiny_;
       return {slope(margin), to_float((norm_squared - squared) / 2 - slack), half_};
     }

@@ -28,6 +28,9 @@ class Margin {
   /// As create(), of dot products and squared lengths that are exact integers, rounded to float32
   /// once, but for -128 (simd::IntegerFilterKernels). The lines of `dot` need no length: slope 0.
   static std::optional<Margin> of_integers(size_t dims, std::span<const Plan> plans);
+  /// Of plans for l2 or l2sq, for 0 less the squared distance instead of a dot product: exact
+  /// integers, rounded to float32 once, without a length.
+  static std::optional<Margin> of_distances(std::span<const Plan> plans);
   /// Of plans for hamming or jaccard, whose dot products and squared lengths are counts of bits,
   /// rounded to float32 once; for hamming without a length. Nothing if a query has no bits.
   static std::optional<Margin> of_bits(std::span<const Plan> plans);
@@ -62,8 +65,9 @@ class Margin {
   KernelFamily family_ = KernelFamily::kDot;
   double rounding_ = 0;  // Of a float32 dot product, relative to the product of the norms.
   double elements_ = 0;  // Beside it: element_error.
-  double longest_ = 1;   // A row is at most so many times as long as is said, and no shorter.
-  double tiny_ = 0;      // What underflow may add to it.
+  bool is_of_distances_ = false;
+  double longest_ = 1;  // A row is at most so many times as long as is said, and no shorter.
+  double tiny_ = 0;     // What underflow may add to it.
   float half_ = 0;
 };
 

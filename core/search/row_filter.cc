@@ -5,38 +5,40 @@
 namespace npk::internal {
 namespace {
 
-/// Null: none.
-simd::FilterFn integer_kernel(const RowSource& rows, KernelFamily family) {
-  if (rows.dims() > simd::kMostInt32Dims) return nullptr;
-  const simd::IntegerFilterKernels& kernels = simd::integer_filter_kernels(simd::target());
-  const bool is_signed = rows.dtype() == DType::kInt8;
-  switch (family) {
-    case KernelFamily::kHamming:
-      return kernels.hamming;
-    case KernelFamily::kJaccard:
-      return kernels.of_bits;
-    case KernelFamily::kDot:
-      return is_signed ? kernels.dot_of_int8 : kernels.dot_of_uint8;
-    default:
-      return is_signed ? kernels.of_int8 : kernels.of_uint8;
-  }
-}
+struct Choice {
+  simd::FilterFn kernel = nullptr;
+  std::optional<Margin> margin;
+};
 
-std::optional<Margin> margin_of(const RowSource& rows, std::span<const Plan> plans,
-                                bool is_integer) {
-  if (is_bit_family(plans.front().family())) return Margin::of_bits(plans);
-  return is_integer ? Margin::of_integers(rows.dims(), plans) : Margin::create(rows.dims(), plans);
+/// Rows and queries of bits, or of int8 and uint8.
+Choice choose_of_integers(const RowSource& rows, std::span<const Plan> plans) {
+  if (rows.dims() > simd::kMostInt32Dims) return {};
+  const simd::IntegerFilterKernels& kernels = simd::integer_filter_kernels(simd::target());
+  const KernelFamily family = plans.front().family();
+  if (family == KernelFamily::kHamming) return {kernels.hamming, Margin::of_bits(plans)};
+  if (family == KernelFamily::kJaccard) return {kernels.of_bits, Margin::of_bits(plans)};
+  const bool is_signed = rows.dtype() == DType::kInt8;
+  const simd::FilterFn l2sq = is_signed ? kernels.l2sq_of_int8 : kernels.l2sq_of_uint8;
+  const bool is_l2 = family == KernelFamily::kL2 || family == KernelFamily::kL2Sq;
+  // Differences of bytes of one type have so many bits as they have.
+  const bool is_of_one_type = plans.front().query().integers.is_signed == is_signed;
+  if (is_l2 && is_of_one_type && l2sq != nullptr) return {l2sq, Margin::of_distances(plans)};
+  const auto margin = Margin::of_integers(rows.dims(), plans);
+  if (family == KernelFamily::kDot) {
+    return {is_signed ? kernels.dot_of_int8 : kernels.dot_of_uint8, margin};
+  }
+  return {is_signed ? kernels.of_int8 : kernels.of_uint8, margin};
 }
 
 }  // namespace
 
 std::optional<RowFilter> RowFilter::create(const RowSource& rows, std::span<const Plan> plans) {
-  const KernelFamily family = plans.front().family();
-  const bool is_integer = is_bit_family(family) || !plans.front().query().narrow.empty();
-  const auto& kernels = simd::filter_kernels(simd::target());
-  const simd::FilterFn kernel = is_integer ? integer_kernel(rows, family)
-                                           : kernels.by_type[static_cast<size_t>(rows.row_type())];
-  const std::optional<Margin> margin = margin_of(rows, plans, is_integer);
+  const bool is_integer =
+      is_bit_family(plans.front().family()) || !plans.front().query().narrow.empty();
+  const auto& of_floats = simd::filter_kernels(simd::target()).by_type;
+  const auto [kernel, margin] = is_integer ? choose_of_integers(rows, plans)
+                                           : Choice{of_floats[static_cast<size_t>(rows.row_type())],
+                                                    Margin::create(rows.dims(), plans)};
   if (kernel == nullptr || !margin) return {};
   RowFilter filter(*margin);
   filter.kernel_ = kernel;

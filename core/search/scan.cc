@@ -14,9 +14,9 @@ namespace npk::internal {
 namespace {
 
 // Less work than this is not shared. A thread that has just worked comes at once, one that sleeps
-// takes as long to wake up as reading some 5 MB (measured, cosine top-10 of 5 MB, two threads against
-// one, on a virtual machine: one search after the other 0.13 ms against 0.17, with 5 ms between
-// them 0.58 against 0.53).
+// takes as long to wake up as reading some 5 MB (measured, cosine top-10 of 5 MB, two threads
+// against one, on a virtual machine: one search after the other 0.13 ms against 0.17, with 5 ms
+// between them 0.58 against 0.53).
 constexpr uint64_t kBytesPerThread = 2u << 20;
 // Of blocks of which some rows are not wanted.
 constexpr uint64_t kSelectedBlockBytes = 512u << 10;

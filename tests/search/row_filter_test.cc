@@ -132,9 +132,9 @@ TEST(RowFilter, LeavesTheAnswerOfTheLeastInt8) {
   }
 }
 
-// Sums beyond 2^24, of which float32 holds every other or fourth, close together: a threshold at,
-// just above and below a score.
-TEST(RowFilter, LeavesDotProductsOfIntegersAroundAThreshold) {
+// Sums beyond 2^24, of which float32 holds every other or fourth, close together, and distances of
+// 0: a threshold at, just above and below a score.
+TEST(RowFilter, LeavesScoresOfIntegersAroundAThreshold) {
   std::mt19937_64 random(npk::testing::test_seed());
   for (const DType dtype : {DType::kInt8, DType::kUint8}) {
     for (const uint64_t dims : {40u, 2'000u}) {
@@ -142,18 +142,23 @@ TEST(RowFilter, LeavesDotProductsOfIntegersAroundAThreshold) {
       const std::span<std::byte> bytes(base.mutable_data(), 1'000 * dims);
       for (std::byte& byte : bytes) byte = static_cast<std::byte>(120 + random() % 3);
       const ArrayView query = base.view().slice_rows(7, 8);
-      const TopK all = reference_top_k(base, query, Metric::kDot, 1'000);
-      for (const size_t last : {0u, 3u, 40u, 700u}) {
-        for (const double toward : {-1.0, all.scores[last], 1e12}) {
-          const double least = std::nextafter(all.scores[last], toward);
-          TopK want = all;
-          size_t kept = 0;
-          while (kept < all.scores.size() && all.scores[kept] >= least) ++kept;
-          want.scores.resize(kept);
-          want.rows.resize(kept);
-          SearchOptions options = {.metric = Metric::kDot, .k = 1'000, .threads = 1};
-          options.min_score = least;
-          expect_everywhere(base, query, options, want);
+      for (const Metric metric : {Metric::kDot, Metric::kL2, Metric::kL2Sq}) {
+        const bool is_larger = metric_info(metric).larger_is_better;
+        const TopK all = reference_top_k(base, query, metric, 1'000);
+        for (const size_t last : {0u, 3u, 40u, 700u}) {
+          for (const double toward : {-1.0, all.scores[last], 1e12}) {
+            const double threshold = std::nextafter(all.scores[last], toward);
+            TopK want = all;
+            const auto is_kept = [&](double score) {
+              return is_larger ? score >= threshold : score <= threshold;
+            };
+            const auto kept = static_cast<size_t>(std::ranges::count_if(all.scores, is_kept));
+            want.scores.resize(kept);
+            want.rows.resize(kept);
+            SearchOptions options = {.metric = metric, .k = 1'000, .threads = 1};
+            (is_larger ? options.min_score : options.max_distance) = threshold;
+            expect_everywhere(base, query, options, want);
+          }
         }
       }
     }

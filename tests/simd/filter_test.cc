@@ -145,12 +145,14 @@ TEST(FilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
 }
 
 /// What the elements of rows and queries are.
-enum class Extent : uint8_t { kAny, kSmall, kLargest };
+enum class Extent : uint8_t { kAny, kSmall, kLargest, kApart };
 
-void fill(const GuardBuffer& buffer, Extent extent, bool is_signed, std::mt19937_64& random) {
+void fill(const GuardBuffer& buffer, Extent extent, bool is_signed, std::mt19937_64& random,
+          bool is_query = false) {
+  const bool is_opposite = is_query && extent == Extent::kApart;
+  const auto largest = static_cast<std::byte>((is_signed ? 0x80 : 0xff) ^ (is_opposite ? 0xff : 0));
   for (size_t i = 0; i < buffer.size(); ++i) {
     const auto any = static_cast<std::byte>(random());
-    const auto largest = static_cast<std::byte>(is_signed ? 0x80 : 0xff);
     buffer.data()[i] = extent == Extent::kAny     ? any
                        : extent == Extent::kSmall ? any & std::byte{3}
                                                   : largest;
@@ -214,7 +216,7 @@ void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt1993
     const GuardBuffer rows(count * dims);
     const GuardBuffer query(dims);
     fill(rows, extent, is_signed_row, random);
-    fill(query, extent, is_signed_query, random);
+    fill(query, extent, is_signed_query, random, true);
     const size_t padded = padded_integer_dims(dims);
     std::vector<int16_t> values(padded, 0);
     const GuardBuffer apart(padded * sizeof(int16_t));
@@ -251,6 +253,10 @@ void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt1993
         is_signed_row ? &IntegerFilterKernels::of_int8 : &IntegerFilterKernels::of_uint8;
     const FilterFn IntegerFilterKernels::*dot_kernel =
         is_signed_row ? &IntegerFilterKernels::dot_of_int8 : &IntegerFilterKernels::dot_of_uint8;
+    const FilterFn IntegerFilterKernels::*l2sq_kernel =
+        is_signed_row ? &IntegerFilterKernels::l2sq_of_int8 : &IntegerFilterKernels::l2sq_of_uint8;
+    const double l2sq = square + static_cast<double>(integers.norm) - 2 * dot;
+    const auto l2sq_lines = lines_through(static_cast<float>(count > 0 ? -l2sq : 0), 0);
     for (const Target target : npk::testing::tested_targets()) {
       const IntegerFilterKernels& kernels = integer_filter_kernels(target);
       const std::string name = internal::concat(target_name(target), " kinds ", kinds);
@@ -259,6 +265,9 @@ void check_integer_filters(size_t dims, size_t count, Extent extent, std::mt1993
                        lines, name);
       expect_same_rows(kernels.*dot_kernel, scalar.*dot_kernel, &integers, block, lines,
                        name + " dot");
+      if (is_signed_row != is_signed_query || kernels.*l2sq_kernel == nullptr) continue;
+      expect_same_rows(kernels.*l2sq_kernel, scalar.*l2sq_kernel, &integers, block, l2sq_lines,
+                       name + " l2sq");
     }
   }
 }
@@ -298,7 +307,7 @@ TEST(IntegerFilterKernels, PassTheRowsOfTheirScalarTwinForEveryLength) {
       check_all_integer_filters(dims, count, Extent::kAny, random);
     }
   }
-  for (const Extent extent : {Extent::kAny, Extent::kSmall, Extent::kLargest}) {
+  for (const Extent extent : {Extent::kAny, Extent::kSmall, Extent::kLargest, Extent::kApart}) {
     for (const size_t dims : {1u, 64u, 128u, 193u}) {
       for (const size_t count : {4u, 15u, 16u, 65u, 256u, 263u}) {
         check_all_integer_filters(dims, count, extent, random);
