@@ -39,12 +39,19 @@ HWY_INLINE V8 load_rest(const RowBlock& block, const uint8_t* row, size_t at) {
 }
 
 /// What simd/filter_rows-inl.h wants of rows of bytes. Bytes::add_one(x, query, at, …) adds a
-/// vector of a row's bytes, at being their place, add_two(x0, x1, query, at, …) one and the next.
-/// Zeros add nothing.
+/// vector of a row's bytes, at being their place. Zeros add nothing. Bytes may have an add_two() of
+/// its own.
 template <class Bytes>
 struct RowsOf {
   using D = D32;
   using Element = uint8_t;
+
+  /// Adds a vector and the next one.
+  HWY_INLINE static void add_two(V8 x0, V8 x1, const auto& query, size_t at, V32& dot,
+                                 V32& square) {
+    Bytes::add_one(x0, query, at, dot, square);
+    Bytes::add_one(x1, query, at + hn::Lanes(D8()), dot, square);
+  }
 
   template <Access kAccess>
   HWY_INLINE static void sum_row(const RowBlock& block, size_t i, const auto& query, V32& dot,
@@ -151,11 +158,6 @@ struct Integers : RowsOf<Integers<T, kSquares>> {
     dot = add_products(even, query_even, odd, query_odd, dot);
     if constexpr (kSquares) square = add_products(even, even, odd, odd, square);
   }
-  HWY_INLINE static void add_two(V8 x0, V8 x1, const Query& query, size_t at, V32& dot,
-                                 V32& square) {
-    add_one(x0, query, at, dot, square);
-    add_one(x1, query, at + hn::Lanes(D8()), dot, square);
-  }
 };
 
 /// Rows of int8 or uint8 and a query of the same: 0 less the squared distances.
@@ -174,11 +176,6 @@ struct Distances : RowsOf<Distances<T>> {
     const V16 even = hn::Sub(Values::lower_bytes(pairs), hn::LoadU(d, query.even + at / 2));
     const V16 odd = hn::Sub(Values::upper_bytes(pairs), hn::LoadU(d, query.odd + at / 2));
     dot = hn::Sub(dot, add_products(even, even, odd, odd, hn::Zero(D32())));
-  }
-  HWY_INLINE static void add_two(V8 x0, V8 x1, const Query& query, size_t at, V32& dot,
-                                 V32& square) {
-    add_one(x0, query, at, dot, square);
-    add_one(x1, query, at + hn::Lanes(D8()), dot, square);
   }
 };
 
@@ -208,11 +205,6 @@ struct SignedBytes : RowsOf<SignedBytes<kSquares>> {
       const V8 clipped = hn::Min(magnitudes, hn::Set(d, 127));
       square = add_byte_products(clipped, clipped, square);
     }
-  }
-  HWY_INLINE static void add_two(V8 x0, V8 x1, const Query& query, size_t at, V32& dot,
-                                 V32& square) {
-    add_one(x0, query, at, dot, square);
-    add_one(x1, query, at + hn::Lanes(D8()), dot, square);
   }
 };
 
