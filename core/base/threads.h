@@ -7,7 +7,8 @@
 
 namespace npk::internal {
 
-/// Calls `worker(i)` for each i in [0, threads), at once where processors are free.
+/// Calls `worker(i)` for each i in [0, threads), at once where processors are free, and waits for
+/// them. Meanwhile the caller takes up no other task of TBB: it may hold locks.
 void run_on_threads(uint32_t threads, const std::function<void(uint32_t)>& worker);
 
 }  // namespace npk::internal

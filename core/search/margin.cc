@@ -69,7 +69,7 @@ std::optional<Margin> Margin::of_integers(size_t dims, std::span<const Plan> pla
   return margin;
 }
 
-std::optional<Margin> Margin::of_distances(std::span<const Plan> plans) {
+Margin Margin::of_distances(std::span<const Plan> plans) {
   Margin margin;
   margin.family_ = plans.front().family();
   margin.is_of_distances_ = true;

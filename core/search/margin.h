@@ -30,7 +30,7 @@ class Margin {
   static std::optional<Margin> of_integers(size_t dims, std::span<const Plan> plans);
   /// Of plans for l2 or l2sq, for 0 less the squared distance instead of a dot product: exact
   /// integers, rounded to float32 once, without a length.
-  static std::optional<Margin> of_distances(std::span<const Plan> plans);
+  static Margin of_distances(std::span<const Plan> plans);
   /// Of plans for hamming or jaccard, whose dot products and squared lengths are counts of bits,
   /// rounded to float32 once; for hamming without a length. Nothing if a query has no bits.
   static std::optional<Margin> of_bits(std::span<const Plan> plans);
@@ -65,10 +65,10 @@ class Margin {
   KernelFamily family_ = KernelFamily::kDot;
   double rounding_ = 0;  // Of a float32 dot product, relative to the product of the norms.
   double elements_ = 0;  // Beside it: element_error.
-  bool is_of_distances_ = false;
-  double longest_ = 1;  // A row is at most so many times as long as is said, and no shorter.
-  double tiny_ = 0;     // What underflow may add to it.
+  double tiny_ = 0;      // What underflow may add to it.
+  double longest_ = 1;   // A row is at most so many times as long as is said, and no shorter.
   float half_ = 0;
+  bool is_of_distances_ = false;  // Not of dot products.
 };
 
 }  // namespace npk::internal
