@@ -47,6 +47,11 @@ class Task:
         kind = "bits" if self.metric in BITS else self.dtype
         return f"{kind}-{self.rows}x{self.dims}"
 
+    @property
+    def family(self) -> tuple:
+        """Tasks that differ in their number of queries and k alone have the same."""
+        return (self.data_key, self.metric, self.kind, self.place, self.plan)
+
     def as_dict(self) -> dict:
         return asdict(self)
 

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,9 @@ LONG_MS = 500.0
 # Calls shorter than this are repeated within one sample, as benches of one program do: what is
 # measured is not how long a processor takes to wake up.
 SHORTEST_MS = 20.0
+# A way that was this many times slower than another with many queries is not tried with more.
+FAR_BEHIND = 3.0
+MANY_QUERIES = 100
 
 
 def timed_ms(call, loops: int = 1):
@@ -31,19 +35,29 @@ class Worker:
         self.adapter = PEERS[name][0]
         self.best = setting == "best"
         self.call, self.loops = None, 1
+        self.ways_ms: dict = {}  # By family: {label: ms}, infinite if it was not tried.
+
+    def promising(self, task: Task, ways: list) -> list:
+        """`ways` without those that were far behind with many queries."""
+        seen_ms = self.ways_ms.get(task.family, {})
+        limit_ms = FAR_BEHIND * min(seen_ms.values(), default=math.inf)
+        return [(label, call) for label, call in ways if seen_ms.get(label, 0.0) <= limit_ms]
 
     def prepare(self, task: Task, folder: Path) -> dict:
         base, queries = open_data(task, folder)
-        fastest = None
-        for label, call in self.adapter(task, base, queries, folder, self.best):
+        fastest, ways_ms = None, {}
+        ways = self.adapter(task, base, queries, folder, self.best)
+        for label, call in self.promising(task, ways):
             first_ms, answer = timed_ms(call)
             # What takes long is not warmed up a second time.
             again_ms = first_ms if first_ms > LONG_MS else timed_ms(call)[0]
-            ms = min(first_ms, again_ms)
+            ms = ways_ms[label] = min(first_ms, again_ms)
             if fastest is None or ms < fastest[0]:
                 fastest = (ms, label, call, answer)
         if fastest is None:
             return {"offered": False}
+        if task.queries >= MANY_QUERIES:
+            self.ways_ms[task.family] = {label: ways_ms.get(label, math.inf) for label, _ in ways}
         ms, label, self.call, answer = fastest
         self.loops = max(1, int(SHORTEST_MS / max(ms, 1e-4)))
         rows = None

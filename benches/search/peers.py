@@ -68,19 +68,15 @@ class Peer(Process):
     def title(self) -> str:
         return f"{self.name}, {self.setting}" if len(PEERS[self.name][1]) > 1 else self.name
 
-    @staticmethod
-    def family(task: Task) -> tuple:
-        return (task.data_key, task.metric, task.kind, task.place, task.plan)
-
     def expected_ms(self, task: Task) -> float:
         """From a task with fewer queries."""
-        queries, ms = self.last_ms.get(self.family(task), (1, 0.0))
+        queries, ms = self.last_ms.get(task.family, (1, 0.0))
         return ms * task.queries / queries
 
     def prepare(self, task: Task, folder: Path) -> dict:
         found = self.ask(json.dumps({"prepare": task.as_dict(), "folder": str(folder)}))
         if found["offered"]:
-            self.last_ms[self.family(task)] = (task.queries, found["ms"])
+            self.last_ms[task.family] = (task.queries, found["ms"])
         return found
 
 
