@@ -130,6 +130,8 @@ build() {
   (($# == 0)) || targets=(--target "$@")
   if command -v ccache >/dev/null; then
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    # Without this it keeps nothing that was compiled with precompiled headers.
+    export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
   fi
   # Again after .venv was made: it decides whether there is a Python package to build.
   if [[ ! -f $ROOT/build/$preset/build.ninja ||

@@ -240,15 +240,22 @@ def mean_row(rows: list[dict]) -> dict | None:
 
 
 def write(path: Path, rows: list[dict], kept: list[dict]) -> None:
-    """`rows`, behind those of `kept` whose tasks they are not about, and the mean of all."""
+    """`rows`, and those of `kept` whose tasks they are not about, in the tasks' order, and the mean
+    of all."""
     def task(row):
         return row["name"].rsplit(": ", 1)[0]
 
     measured = {task(row) for row in rows}
-    together = [row for row in kept if task(row) not in measured and task(row) != MEAN] + rows
+    place = {task.name: i for i, task in enumerate(all_tasks(quick=False))}
+    together = [row for row in kept if task(row) not in measured and task(row) in place] + rows
+    together.sort(key=lambda row: place[task(row)])
     mean = mean_row(together)
     path.write_text(json.dumps(together + ([mean] if mean else []), indent=1) + "\n",
                     encoding="utf-8")
+
+
+def all_tasks(quick: bool) -> list[Task]:
+    return search_tasks(quick) + numpack_tasks(quick)
 
 
 def main() -> int:
@@ -260,7 +267,7 @@ def main() -> int:
     options = parser.parse_args()
     exists = options.json and options.json.exists()
     kept = json.loads(options.json.read_text(encoding="utf-8")) if exists else []
-    tasks = [task for task in search_tasks(options.quick) + numpack_tasks(options.quick)
+    tasks = [task for task in all_tasks(options.quick)
              if not options.filter or any(text in task.name for text in options.filter)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Tidies up as an error would.
     comparison = Comparison(options.quick)
