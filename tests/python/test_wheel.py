@@ -24,12 +24,12 @@ def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
     # Without isolation: the packages that build it are pinned in scripts/requirements.txt. Without
-    # optimisation, kernels apart: what is tried here is the packaging.
+    # optimisation, and kernels for one processor only: what is tried here is the packaging.
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", ROOT, "--no-build-isolation", "--no-deps",
          "--no-index", f"--config-settings=build-dir={folder / 'build'}", "-w", folder,
          "--config-settings=cmake.build-type=Debug",
-         "--config-settings=cmake.define.CMAKE_CXX_FLAGS_DEBUG=-O0"],
+         "--config-settings=cmake.define.CMAKE_CXX_FLAGS_DEBUG=-O0 -DHWY_COMPILE_ONLY_STATIC"],
         env={**os.environ, **launcher}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return next(folder.glob("npk-*.whl"))
