@@ -1,14 +1,15 @@
 """What the comparison with other programs (benches/search) gives them."""
 
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benches" / "search"))
 
+import peer_worker  # noqa: E402
 from peer_adapters import PEERS, best_environment  # noqa: E402
 from peer_tasks import Task, make_data  # noqa: E402
 from peer_worker import MANY_QUERIES, Worker  # noqa: E402
@@ -29,20 +30,21 @@ def test_openblas_at_its_best_has_the_widest_vectors_there_are(cpu_flags, core_t
     assert environment["OMP_WAIT_POLICY"] == "passive"
 
 
-def way(label: str, ms: float, tried: list[str]):
-    """One that takes `ms` and notes that it was tried."""
-
-    def call():
-        time.sleep(ms / 1000)
-        tried.append(label)
-        return np.zeros((1, 1))
-
-    return label, call
-
-
 def test_a_way_that_was_far_behind_with_many_queries_is_not_tried_with_more(tmp_path, monkeypatch):
+    clock_s = 0.0
     tried: list[str] = []
-    ways = [way("quick", 2, tried), way("slow", 60, tried)]
+
+    def way(label: str, takes_s: float):
+        def call():
+            nonlocal clock_s
+            clock_s += takes_s
+            tried.append(label)
+            return np.zeros((1, 1))
+
+        return label, call
+
+    monkeypatch.setattr(peer_worker, "time", SimpleNamespace(perf_counter=lambda: clock_s))
+    ways = [way("quick", 0.01), way("slow", 0.031)]
     monkeypatch.setitem(PEERS, "two ways", (lambda *_: ways, ("best",)))
     worker = Worker("two ways", "best")
     few = Task(1, 4, queries=10)
