@@ -8,18 +8,4 @@ set(NPK_STANDARD_HEADERS <algorithm> <array> <atomic> <bit> <complex> <concepts>
 
 function(npk_precompile_headers target)
   target_precompile_headers(${target} PRIVATE ${NPK_STANDARD_HEADERS} ${ARGN})
-  npk_pass_false_alarms(${target})
-endfunction()
-
-# npk_reuse_precompiled_headers(TARGET OTHER): those of OTHER, compiled with the same options.
-function(npk_reuse_precompiled_headers target other)
-  target_precompile_headers(${target} REUSE_FROM ${other})
-  npk_pass_false_alarms(${target})
-endfunction()
-
-# Of what is precompiled GCC forgets that it is the system's, and shows its false alarms about
-# std::string (bugs 105329 and 105651).
-function(npk_pass_false_alarms target)
-  target_compile_options(${target} PRIVATE
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>)
 endfunction()
